@@ -1,0 +1,1 @@
+"""Tocsin's daemon: owns alert groups and heartbeats."""

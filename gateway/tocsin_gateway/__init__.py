@@ -1,0 +1,1 @@
+"""Tocsin's gateway: HTTP in, gRPC out."""

@@ -1,0 +1,1 @@
+"""Version 1 of the gRPC API; the .proto files beside this one are its documentation."""
