@@ -1,0 +1,34 @@
+"""`tocsind`: see config.py for its flags. Exit status 0 after a stop by signal, 1 where it could not start, 2 for
+wrong usage."""
+
+import signal
+import sqlite3
+import sys
+
+from tocsind import config, log
+from tocsind.main import Main
+from tocsind.rpc.server import ListenError
+from tocsind.sqlite.lock import HeldError
+from tocsind.sqlite.migrate import NewerFileError
+
+
+def main() -> int:
+    """Runs the daemon until SIGTERM or SIGINT; returns the exit status."""
+    settings = config.parse(sys.argv[1:])
+    log.configure()
+    try:
+        daemon = Main(settings)
+    except (HeldError, NewerFileError, ListenError, OSError) as error:
+        print(f"tocsind: {error}", file=sys.stderr)
+        return 1
+    except sqlite3.Error as error:
+        print(f"tocsind: {settings.data}: the file cannot be used: {error}", file=sys.stderr)
+        return 1
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: daemon.stop())
+    daemon.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The rules, pure: no clock, no SQL, no gRPC, no threads."""

@@ -1,0 +1,15 @@
+"""What makes notifications belong to one alert group.
+
+The identity is the integration, what made the notification, and the grouping key. Alertmanager's groupKey is opaque and
+unbounded: it is compared exactly and indexed by SHA-256, as Alertmanager does for its own receivers. The source is a
+part of it, so that no sender can reach a heartbeat's group by guessing its key. The route and the receiver never are.
+"""
+
+import hashlib
+
+from tocsind.domain.alert_group import Source
+
+
+def identity(integration_id: int, source: Source, grouping_key: str) -> bytes:
+    """Returns the 32 bytes by which groups of one identity are found."""
+    return hashlib.sha256(b"%d/%d/%b" % (integration_id, source, grouping_key.encode())).digest()

@@ -1,0 +1,89 @@
+"""What an integration is, and what its settings may be.
+
+Rules
+- The id is public and never changes; the token is the secret, made of 256 random bits, and can be replaced. A token is
+  looked up by its SHA-256, so that the look-up takes the same time whatever part of it is right.
+- The display name is unique among integrations that are not deleted, so that people can tell them apart.
+- The type is fixed at creation. `alertmanager` is the only one that people can create; `tocsin` is the built-in one,
+  under which Tocsin reports about itself: it has no URL, is not listed and cannot be changed.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+
+from tocsind.domain.errors import invalid
+
+SECOND = 1_000_000
+DAY = 86_400 * SECOND
+ALERTMANAGER = "alertmanager"
+BUILT_IN = "tocsin"
+TYPES = (ALERTMANAGER,)
+
+MAX_NAME = 150
+MAX_DESCRIPTION = 2_000
+DEFAULT_REOPEN_WINDOW = 300 * SECOND
+MAX_REOPEN_WINDOW = 7 * DAY
+MIN_STALE_AFTER = 60 * SECOND
+MAX_STALE_AFTER = 30 * DAY
+DEFAULT_RETENTION = 90 * DAY
+MIN_RETENTION = 3_600 * SECOND
+MAX_RETENTION = 3_650 * DAY
+
+_ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+@dataclass(slots=True)
+class Integration:
+    """One source of alerts. Durations in microseconds, times in microseconds since 1970; `id` is the database's."""
+
+    id: int
+    public_id: str
+    type: str
+    display_name: str
+    description: str
+    token: str
+    reopen_window: int = DEFAULT_REOPEN_WINDOW
+    stale_after: int = 0
+    retention: int = DEFAULT_RETENTION
+    created: int = 0
+    updated: int = 0
+
+    @property
+    def name(self) -> str:
+        """Its resource name."""
+        return f"integrations/{self.public_id}"
+
+
+def new_id() -> str:
+    """Returns a new public id: 12 characters, none of them easily mistaken for another (Crockford's alphabet)."""
+    return "".join(secrets.choice(_ID_ALPHABET) for _ in range(12))
+
+
+def new_token() -> str:
+    """Returns a new secret token: 43 characters that need no escaping in a URL."""
+    return secrets.token_urlsafe(32)
+
+
+def token_hash(token: str) -> bytes:
+    """Returns what a token is looked up by."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def check(integration: Integration) -> None:
+    """Raises TocsinError (INVALID, with the field) where a setting is not what it may be."""
+    if (
+        not 1 <= len(integration.display_name) <= MAX_NAME
+        or integration.display_name != integration.display_name.strip()
+    ):
+        raise invalid("integration.display_name", f"must be 1 to {MAX_NAME} characters, without space at its ends")
+    if len(integration.description) > MAX_DESCRIPTION:
+        raise invalid("integration.description", f"must be at most {MAX_DESCRIPTION} characters")
+    if integration.type not in TYPES:
+        raise invalid("integration.type", f"must be one of: {', '.join(TYPES)}")
+    if not 0 <= integration.reopen_window <= MAX_REOPEN_WINDOW:
+        raise invalid("integration.reopen_window", "must be 0 (off) to 7 days")
+    if integration.stale_after and not MIN_STALE_AFTER <= integration.stale_after <= MAX_STALE_AFTER:
+        raise invalid("integration.stale_after", "must be 0 (off) or 1 minute to 30 days")
+    if not MIN_RETENTION <= integration.retention <= MAX_RETENTION:
+        raise invalid("integration.retention", "must be 1 hour to 3,650 days")

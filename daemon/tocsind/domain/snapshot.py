@@ -1,0 +1,253 @@
+"""From a notification to its effect on an alert group: the rules of intake.
+
+A notification is applied as a level-triggered snapshot. Applying the same one twice changes nothing but counters, so
+retries and the duplicates of an HA pair are harmless, and byte-identical repeats are as legitimate as any.
+
+Rules, by what is known of the identity (integration, source and grouping key)
+- Open group, same content as the last notification applied: counters only.
+- Open group, says firing: alerts are updated, the state stays, also when acknowledged or silenced. Fingerprints never
+  seen firing in this group are an event of their own.
+- Open group, says resolved: resolved by source.
+- Open group, uncertain (truncated, without a reason): alerts are updated, the state stays.
+- No open group, says resolved or uncertain: recorded on the last group if there is one; never a new group.
+- No open group, says firing, and the source resolved the last one less than the reopen window ago: that one reopens.
+  An HA peer can deliver a stale "firing" after the "resolved", and corrects itself within one group_interval.
+- No open group, says firing, and a person resolved the last one less than the reopen window ago while it fired at the
+  source: counters and alerts only, unless an alert fires that did not fire before.
+- No open group, says firing, otherwise: a new group.
+
+Alerts
+- Each is one row, updated in place, by fingerprint. One that fired and that an untruncated notification no longer
+  lists is "unreported": silenced, inhibited or lost at the source; kept, shown as such, not counted as firing.
+- When a truncated notification says that all are resolved, those that were cut off are resolved too.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum, auto
+
+from tocsind.domain.alert_group import Action, AlertGroup, Event, EventKind, ResolveReason, Source, State, act
+from tocsind.domain.notification import Notification, Report, ReportedAlert
+
+EVENT_FINGERPRINTS = 100
+
+
+class AlertState(IntEnum):
+    """What the source says of an alert. The numbers are those of `tocsin.v1.Alert.State` and of the database."""
+
+    FIRING = 1
+    RESOLVED = 2
+    UNREPORTED = 3
+
+
+@dataclass(slots=True)
+class KnownAlert:
+    """What is known of one alert of a group: its state, and whether it was ever seen firing there."""
+
+    state: AlertState
+    fired: bool
+
+
+class Result(Enum):
+    """What became of a notification."""
+
+    APPLIED = auto()
+    UNCHANGED = auto()
+    NOTHING_KNOWN = auto()
+
+
+@dataclass(slots=True)
+class Effect:
+    """What is to be written. `group` is the group reached (changed in place), or None.
+
+    `opened`: it is a new one. `moved`: its state changed. `described`: the notification's alerts, title, labels and
+    payload are to be stored. `alerts`: all that is now known of the group's alerts, where it is described. `restated`:
+    alerts that the notification does not list, with their new state.
+    """
+
+    result: Result
+    group: AlertGroup | None = None
+    opened: bool = False
+    moved: bool = False
+    described: bool = False
+    alerts: dict[str, KnownAlert] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    restated: dict[str, AlertState] = field(default_factory=dict)
+
+
+def receive(
+    known: AlertGroup | None,
+    alerts: dict[str, KnownAlert],
+    notification: Notification,
+    *,
+    source: Source,
+    integration_id: int,
+    reopen_window: int,
+    now: int,
+    new_id: Callable[[], int],
+) -> Effect:
+    """Applies a notification to what is known of its identity.
+
+    `known` is the open group, else the last one, else None; it is changed in place. `alerts` are its alerts by
+    fingerprint, needed unless the content is that of the last notification; it is changed in place. `reopen_window`
+    and `now` are in microseconds. `new_id` is asked for the id of a new group.
+    """
+    report = notification.report
+    if known is None:
+        if report is not Report.FIRING:
+            return Effect(Result.NOTHING_KNOWN)
+        return _open(notification, source, integration_id, now, new_id())
+    if known.is_open:
+        return _update_open(known, alerts, notification, report, now)
+    if report is not Report.FIRING:
+        return _record(known, alerts, notification, report, now)
+    recent = now - known.state_since < reopen_window
+    if recent and known.resolve_reason is ResolveReason.SOURCE:
+        return _reopen(known, alerts, notification, now)
+    if recent and known.resolve_reason is ResolveReason.USER and known.source_firing:
+        if known.digest == notification.digest or _nothing_new(alerts, notification):
+            return _record(known, alerts, notification, report, now)
+    return _open(notification, source, integration_id, now, new_id())
+
+
+def _open(
+    notification: Notification,
+    source: Source,
+    integration_id: int,
+    now: int,
+    group_id: int,
+) -> Effect:
+    group = AlertGroup(
+        id=group_id,
+        integration_id=integration_id,
+        source=source,
+        state=State.FIRING,
+        created=now,
+        state_since=now,
+        state_event=EventKind.OPENED,
+    )
+    effect = Effect(Result.APPLIED, group, opened=True, described=True)
+    fresh = _merge(group, effect.alerts, notification, Report.FIRING, effect)
+    effect.events.append(
+        Event(
+            group.id,
+            EventKind.OPENED,
+            State.FIRING,
+            reason=notification.reason,
+            fingerprints=fresh[:EVENT_FINGERPRINTS],
+        )
+    )
+    _count(group, now)
+    return effect
+
+
+def _update_open(
+    group: AlertGroup, alerts: dict[str, KnownAlert], notification: Notification, report: Report, now: int
+) -> Effect:
+    if group.digest == notification.digest:
+        _count(group, now)
+        return Effect(Result.UNCHANGED, group)
+    effect = Effect(Result.APPLIED, group, described=True, alerts=alerts)
+    fresh = _merge(group, alerts, notification, report, effect)
+    if report is Report.RESOLVED:
+        effect.events.append(
+            _did(act(group, Action.SOURCE_RESOLVE, now, reason=notification.reason or "resolved by its source"))
+        )
+        effect.moved = True
+    elif fresh:
+        effect.events.append(_new_alerts(group, fresh))
+    _count(group, now)
+    return effect
+
+
+def _reopen(group: AlertGroup, alerts: dict[str, KnownAlert], notification: Notification, now: int) -> Effect:
+    effect = Effect(Result.APPLIED, group, moved=True, described=True, alerts=alerts)
+    fresh = _merge(group, alerts, notification, Report.FIRING, effect)
+    reason = "fired again within the reopen window"
+    effect.events.append(_did(act(group, Action.SOURCE_REOPEN, now, reason=reason)))
+    if fresh:
+        effect.events.append(_new_alerts(group, fresh))
+    _count(group, now)
+    return effect
+
+
+def _record(
+    group: AlertGroup, alerts: dict[str, KnownAlert], notification: Notification, report: Report, now: int
+) -> Effect:
+    if group.digest == notification.digest:
+        _count(group, now)
+        return Effect(Result.UNCHANGED, group)
+    effect = Effect(Result.APPLIED, group, described=True, alerts=alerts)
+    was_firing = group.source_firing
+    _merge(group, alerts, notification, report, effect)
+    if was_firing and report is Report.RESOLVED:
+        reason = "resolved at the source as well"
+        effect.events.append(Event(group.id, EventKind.SOURCE_RESOLVED, group.state, reason=reason))
+    _count(group, now)
+    return effect
+
+
+def _nothing_new(alerts: dict[str, KnownAlert], notification: Notification) -> bool:
+    """Whether everything that fires was firing when last listed."""
+    firing = [alerts.get(alert.fingerprint) for alert in notification.alerts if alert.firing]
+    return all(known is not None and known.state is AlertState.FIRING for known in firing)
+
+
+def _merge(
+    group: AlertGroup,
+    alerts: dict[str, KnownAlert],
+    notification: Notification,
+    report: Report,
+    effect: Effect,
+) -> list[str]:
+    """Brings `alerts` and the group's counts up to date; returns the fingerprints that fire for the first time."""
+    fresh: list[str] = []
+    listed: set[str] = set()
+    for alert in notification.alerts:
+        listed.add(alert.fingerprint)
+        if _merge_alert(alerts, alert):
+            fresh.append(alert.fingerprint)
+    if report is not Report.UNCERTAIN and (notification.truncated == 0 or report is Report.RESOLVED):
+        unlisted = AlertState.UNREPORTED if notification.truncated == 0 else AlertState.RESOLVED
+        for fingerprint, known in alerts.items():
+            if known.state is AlertState.FIRING and fingerprint not in listed:
+                known.state = unlisted
+                effect.restated[fingerprint] = unlisted
+    states = [known.state for known in alerts.values()]
+    group.firing_count = states.count(AlertState.FIRING)
+    group.resolved_count = states.count(AlertState.RESOLVED)
+    group.unreported_count = len(states) - group.firing_count - group.resolved_count
+    if report is not Report.UNCERTAIN:
+        group.source_firing = report is Report.FIRING
+    group.digest = notification.digest
+    return fresh
+
+
+def _merge_alert(alerts: dict[str, KnownAlert], alert: ReportedAlert) -> bool:
+    """Brings one alert up to date; returns whether it fires for the first time."""
+    state = AlertState.FIRING if alert.firing else AlertState.RESOLVED
+    known = alerts.get(alert.fingerprint)
+    if known is None:
+        alerts[alert.fingerprint] = KnownAlert(state, alert.firing)
+        return alert.firing
+    first = alert.firing and not known.fired
+    known.state = state
+    known.fired = known.fired or alert.firing
+    return first
+
+
+def _count(group: AlertGroup, now: int) -> None:
+    group.notifications += 1
+    group.last_received = now
+
+
+def _new_alerts(group: AlertGroup, fresh: list[str]) -> Event:
+    many = "1 new alert" if len(fresh) == 1 else f"{len(fresh)} new alerts"
+    reason = f"{many} while {group.state.name.lower()}"
+    return Event(group.id, EventKind.NEW_ALERTS, group.state, reason=reason, fingerprints=fresh[:EVENT_FINGERPRINTS])
+
+
+def _did(event: Event | None) -> Event:
+    """The source's actions never hold already: `_holds` knows people's only."""
+    assert event is not None
+    return event

@@ -1,0 +1,143 @@
+"""The job of intake: a batch of deliveries, one transaction, a receipt for each.
+
+Rules
+- Deliveries are applied in the order in which they arrived at the gateway, whatever their order in the batch.
+- Who may deliver is decided here, by the owner of the truth, for each delivery anew.
+- What the sender no longer waits for is not applied: it will send again, and by then may have something newer to say.
+- A delivery that is refused changes nothing, and the others of the batch are applied.
+"""
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from tocsind.domain import heartbeat as heartbeat_rules
+from tocsind.domain.alert_group import AlertGroup, Source
+from tocsind.domain.identity import identity
+from tocsind.domain.integration import BUILT_IN, Integration
+from tocsind.domain.notification import Notification
+from tocsind.domain.snapshot import Result
+from tocsind.engine import heartbeat_alerts
+from tocsind.engine.ledger import Ledger
+from tocsind.engine.memory import Memory
+from tocsind.sqlite import heartbeats
+from tocsind.sqlite.writer import Transaction
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One request that arrived at a gateway. `arrival` and `deadline` are microseconds of the daemon's monotonic clock.
+    `notification` is None for a beat, and for a mere check of the credentials."""
+
+    integration_type: str
+    credential: str
+    bearer_token: str
+    arrival: int
+    deadline: int
+    notification: Notification | None = None
+    is_beat: bool = False
+
+
+class Outcome(Enum):
+    """What became of a delivery; `tocsin.v1.Receipt.Outcome` says what each means."""
+
+    APPLIED = auto()
+    UNCHANGED = auto()
+    LATE = auto()
+    NOTHING_KNOWN = auto()
+    CREDENTIAL_ACCEPTED = auto()
+    CREDENTIAL_UNKNOWN = auto()
+    CREDENTIAL_REFUSED = auto()
+    WRONG_TYPE = auto()
+    EXPIRED = auto()
+    FAILED = auto()
+
+
+@dataclass(slots=True)
+class Receipt:
+    """What became of a delivery, the integration's own type where that was wrong, and the group that it reached."""
+
+    outcome: Outcome
+    integration_type: str = ""
+    group: AlertGroup | None = None
+
+
+_RESULTS = {
+    Result.APPLIED: Outcome.APPLIED,
+    Result.UNCHANGED: Outcome.UNCHANGED,
+    Result.NOTHING_KNOWN: Outcome.NOTHING_KNOWN,
+}
+
+
+def deliver(transaction: Transaction, memory: Memory, deliveries: Sequence[Delivery]) -> list[Receipt]:
+    """Applies a batch; returns a receipt for each delivery, in the order of the batch."""
+    ledger = Ledger(transaction, memory)
+    receipts: list[Receipt] = [Receipt(Outcome.EXPIRED)] * len(deliveries)
+    notified: list[tuple[int, bytes, Integration, Notification]] = []
+    beaten: list[tuple[int, Integration]] = []
+    for index in sorted(range(len(deliveries)), key=lambda index: deliveries[index].arrival):
+        delivery = deliveries[index]
+        if delivery.deadline < transaction.steady:
+            continue
+        admitted = _admit(transaction, memory, delivery)
+        if isinstance(admitted, Receipt):
+            receipts[index] = admitted
+        elif delivery.notification is not None:
+            key = identity(admitted.id, Source.ALERTMANAGER, delivery.notification.grouping_key)
+            notified.append((index, key, admitted, delivery.notification))
+        elif delivery.is_beat:
+            beaten.append((index, admitted))
+        else:
+            receipts[index] = Receipt(Outcome.CREDENTIAL_ACCEPTED)
+
+    ledger.prefetch((key, notification) for _, key, _, notification in notified)
+    for index, key, integration, notification in notified:
+        if memory.order.is_late(key, deliveries[index].arrival):
+            receipts[index] = Receipt(Outcome.LATE)
+            continue
+        effect = ledger.receive(key, integration, Source.ALERTMANAGER, notification)
+        receipts[index] = Receipt(_RESULTS[effect.result], group=effect.group)
+    if beaten:
+        _beat(transaction, memory, ledger, [(deliveries[index], integration) for index, integration in beaten])
+        for index, _ in beaten:
+            receipts[index] = Receipt(Outcome.APPLIED)
+    ledger.write()
+
+    def remember() -> None:
+        for index, key, _, _ in notified:
+            memory.order.applied(key, deliveries[index].arrival, transaction.steady)
+
+    transaction.after_commit(remember)
+    return receipts
+
+
+def _admit(transaction: Transaction, memory: Memory, delivery: Delivery) -> Integration | Receipt:
+    """Decides whose delivery it is, or why it is refused."""
+    integration = memory.by_token(transaction.connection, delivery.credential)
+    if integration is None:
+        integration = memory.by_public_id(transaction.connection, delivery.credential)
+        if integration is None or integration.type == BUILT_IN:
+            return Receipt(Outcome.CREDENTIAL_UNKNOWN)
+        if not hmac.compare_digest(delivery.bearer_token.encode(), integration.token.encode()):
+            return Receipt(Outcome.CREDENTIAL_REFUSED)
+    if integration.type == BUILT_IN:
+        return Receipt(Outcome.CREDENTIAL_UNKNOWN)
+    if integration.type != delivery.integration_type:
+        return Receipt(Outcome.WRONG_TYPE, integration_type=integration.type)
+    return integration
+
+
+def _beat(
+    transaction: Transaction, memory: Memory, ledger: Ledger, beaten: Sequence[tuple[Delivery, Integration]]
+) -> None:
+    """Counts beats, and resolves the groups of those that were missing."""
+    known = heartbeats.load(transaction.connection, list({integration.id for _, integration in beaten}))
+    for delivery, integration in beaten:
+        age = max(0, transaction.steady - delivery.arrival)
+        heartbeat = known[integration.id]
+        back = heartbeat_rules.beat(heartbeat, transaction.now - age, ledger.reading - age, transaction.now)
+        if back:
+            heartbeat_alerts.restored(ledger, integration, heartbeat, transaction.now)
+    heartbeats.store(transaction.connection, known.values())
+    transaction.after_commit(lambda: memory.expect(known.values()))

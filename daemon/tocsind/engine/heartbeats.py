@@ -1,0 +1,87 @@
+"""The jobs of heartbeats: setting them, pausing, resuming and resetting them, and noticing that they are missing."""
+
+from collections.abc import Sequence
+
+from tocsind.domain import heartbeat as rules
+from tocsind.domain.alert_group import Action
+from tocsind.domain.errors import not_found
+from tocsind.domain.heartbeat import Heartbeat, HeartbeatState
+from tocsind.domain.integration import BUILT_IN, Integration
+from tocsind.engine import heartbeat_alerts
+from tocsind.engine.ledger import Ledger
+from tocsind.engine.memory import Memory
+from tocsind.sqlite import heartbeats
+from tocsind.sqlite.writer import Transaction
+
+
+def set_interval(transaction: Transaction, memory: Memory, public_id: str, interval: int) -> Heartbeat:
+    """Sets the interval of a heartbeat, in microseconds."""
+    _, heartbeat = _find(transaction, memory, public_id)
+    rules.set_interval(heartbeat, interval)
+    return _store(transaction, memory, heartbeat)
+
+
+def pause(transaction: Transaction, memory: Memory, public_id: str, actor: str) -> Heartbeat:
+    """Expects nothing any more, and resolves the heartbeat's group."""
+    integration, heartbeat = _find(transaction, memory, public_id)
+    rules.pause(heartbeat, transaction.now)
+    _close_group(transaction, memory, integration, actor, "the heartbeat was paused")
+    return _store(transaction, memory, heartbeat)
+
+
+def resume(transaction: Transaction, memory: Memory, public_id: str) -> Heartbeat:
+    """Expects beats again."""
+    _, heartbeat = _find(transaction, memory, public_id)
+    rules.resume(heartbeat, memory.presence.read(transaction.steady), transaction.now)
+    return _store(transaction, memory, heartbeat)
+
+
+def reset(transaction: Transaction, memory: Memory, public_id: str, actor: str) -> Heartbeat:
+    """Forgets the beats, and resolves the heartbeat's group."""
+    integration, heartbeat = _find(transaction, memory, public_id)
+    rules.reset(heartbeat, transaction.now)
+    _close_group(transaction, memory, integration, actor, "the heartbeat was reset")
+    return _store(transaction, memory, heartbeat)
+
+
+def notice(transaction: Transaction, memory: Memory, integration_ids: Sequence[int]) -> None:
+    """Looks at heartbeats whose timers ended, and raises the groups of those that are missing."""
+    ledger = Ledger(transaction, memory)
+    known = heartbeats.load(transaction.connection, integration_ids)
+    for heartbeat in known.values():
+        integration = memory.by_id(transaction.connection, heartbeat.integration_id)
+        again = heartbeat.state is HeartbeatState.MISSING
+        if integration is not None and rules.expire(heartbeat, ledger.reading, transaction.now):
+            heartbeat_alerts.missing(ledger, integration, heartbeat, transaction.now, again=again)
+    ledger.write()
+    heartbeats.store(transaction.connection, known.values())
+    transaction.after_commit(lambda: memory.expect(known.values()))
+
+
+def dismissed(transaction: Transaction, memory: Memory, integration_id: int) -> None:
+    """A person resolved the group of a heartbeat."""
+    heartbeat = heartbeats.load(transaction.connection, [integration_id]).get(integration_id)
+    if heartbeat is not None:
+        rules.dismiss(heartbeat, memory.presence.read(transaction.steady))
+        _store(transaction, memory, heartbeat)
+
+
+def _find(transaction: Transaction, memory: Memory, public_id: str) -> tuple[Integration, Heartbeat]:
+    integration = memory.by_public_id(transaction.connection, public_id)
+    if integration is None or integration.type == BUILT_IN:
+        raise not_found(f"integrations/{public_id}/heartbeat")
+    return integration, heartbeats.load(transaction.connection, [integration.id])[integration.id]
+
+
+def _store(transaction: Transaction, memory: Memory, heartbeat: Heartbeat) -> Heartbeat:
+    heartbeats.store(transaction.connection, [heartbeat])
+    transaction.after_commit(lambda: memory.expect([heartbeat]))
+    return heartbeat
+
+
+def _close_group(transaction: Transaction, memory: Memory, integration: Integration, actor: str, reason: str) -> None:
+    ledger = Ledger(transaction, memory)
+    group = ledger.by_identity(heartbeat_alerts.group_key(integration.id))
+    if group is not None and group.is_open:
+        ledger.act(group, Action.TURN_HEARTBEAT_OFF, actor=actor, reason=reason)
+        ledger.write()

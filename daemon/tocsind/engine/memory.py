@@ -1,0 +1,101 @@
+"""What the daemon keeps in memory beside the file: a cache, never the truth.
+
+All of it can be rebuilt from the file, and what may have run ahead of the file is forgotten when a transaction is
+undone. It belongs to the writer thread, but for `presence`, which has its own lock.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+
+from tocsind.clock import Clock
+from tocsind.domain.alert_group import AlertGroup
+from tocsind.domain.arrival_order import ArrivalOrder
+from tocsind.domain.heartbeat import Heartbeat
+from tocsind.domain.integration import Integration
+from tocsind.domain.timer_wheel import TimerWheel
+from tocsind.engine.presence import Presence
+from tocsind.sqlite import alert_groups, heartbeats, integrations
+
+MOST_INTEGRATIONS = 20_000
+
+
+class Memory:
+    """The caches of one daemon. Wheels are keyed by integration (heartbeats) or by group (silences, stale)."""
+
+    def __init__(self, clock: Clock, connection: sqlite3.Connection) -> None:
+        steady = clock.steady()
+        self.clock = clock
+        self.presence = Presence(heartbeats.intake_clock(connection), steady)
+        self.order = ArrivalOrder()
+        reading = self.presence.read(steady)
+        self.heartbeats = TimerWheel(reading)
+        self.stale = TimerWheel(reading)
+        self.silences = TimerWheel(clock.elapsed())
+        self._by_credential: dict[tuple[str, str], Integration] = {}
+        self._by_id: dict[int, Integration] = {}
+        self._next_group_id: int | None = None
+        for integration_id, deadline in heartbeats.deadlines(connection):
+            self.heartbeats.schedule(integration_id, deadline)
+        for group_id, deadline in alert_groups.stale_candidates(connection):
+            self.stale.schedule(group_id, deadline)
+        for group_id, until in alert_groups.silences(connection):
+            self.silence(group_id, until)
+
+    def silence(self, group_id: int, until: int) -> None:
+        """Waits for a time of day: the only place where one becomes a wait."""
+        self.silences.schedule(group_id, self.clock.elapsed() + max(0, until - self.clock.wall()))
+
+    def expect(self, heartbeats: Iterable[Heartbeat]) -> None:
+        """Waits for the deadlines of heartbeats, or no longer."""
+        for heartbeat in heartbeats:
+            if heartbeat.deadline is None:
+                self.heartbeats.cancel(heartbeat.integration_id)
+            else:
+                self.heartbeats.schedule(heartbeat.integration_id, heartbeat.deadline)
+
+    def watch_for_staleness(self, connection: sqlite3.Connection, group: AlertGroup) -> None:
+        """Waits for an open group to go stale, if its integration wants that."""
+        integration = self.by_id(connection, group.integration_id)
+        if integration is not None and integration.stale_after:
+            self.stale.schedule(group.id, group.heard + integration.stale_after)
+
+    def new_group_id(self, connection: sqlite3.Connection) -> int:
+        """Returns a number that no group ever had."""
+        if self._next_group_id is None:
+            self._next_group_id = alert_groups.last_id(connection) + 1
+        number = self._next_group_id
+        self._next_group_id += 1
+        return number
+
+    def by_token(self, connection: sqlite3.Connection, token: str) -> Integration | None:
+        """Returns the integration with this token, or None; only what exists is kept in memory."""
+        found = self._by_credential.get(("token", token))
+        return found or self._keep("token", token, integrations.by_token(connection, token))
+
+    def by_public_id(self, connection: sqlite3.Connection, public_id: str) -> Integration | None:
+        """Returns the integration with this public id, or None."""
+        found = self._by_credential.get(("id", public_id))
+        return found or self._keep("id", public_id, integrations.by_public_id(connection, public_id))
+
+    def by_id(self, connection: sqlite3.Connection, integration_id: int) -> Integration | None:
+        """Returns the integration with this id of the database, or None."""
+        found = self._by_id.get(integration_id)
+        if found is None:
+            found = integrations.by_id(connection, integration_id)
+            if found is not None:
+                self._by_id[integration_id] = found
+        return found
+
+    def forget(self) -> None:
+        """Forgets what may differ from the file: an integration changed, or a transaction was undone."""
+        self._by_credential.clear()
+        self._by_id.clear()
+        self._next_group_id = None
+
+    def _keep(self, kind: str, credential: str, found: Integration | None) -> Integration | None:
+        if found is not None:
+            if len(self._by_credential) >= MOST_INTEGRATIONS:
+                self.forget()
+            self._by_credential[kind, credential] = found
+            self._by_id[found.id] = found
+        return found

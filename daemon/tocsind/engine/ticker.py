@@ -1,0 +1,117 @@
+"""What the writer does by itself, from tick to tick.
+
+Rules
+- Timers: heartbeats and staleness by the intake clock, silences by a clock that counts suspended time. A tick takes at
+  most `MOST_DUE` of each, so that very many at one moment do not stop intake; the rest is due at the next tick.
+- What is due is work for the writer like any other. If its transaction fails, its timers are set again.
+- While deadlines run, the intake clock is written to disk every second: after a crash it goes on from there, so a
+  deadline is noticed at most that second later, and never early. When the file cannot be written the same stamp is what
+  finds out that it can be again.
+- Housekeeping walks through the integrations, a small step a tick while there is something to do, then rests.
+"""
+
+from concurrent.futures import Future
+from functools import partial
+from typing import Any
+
+from tocsind.domain.timer_wheel import TimerWheel
+from tocsind.engine import groups, heartbeats, integrations, self_report
+from tocsind.engine.memory import Memory
+from tocsind.sqlite import heartbeats as heartbeat_rows
+from tocsind.sqlite import integrations as integration_rows
+from tocsind.sqlite import retention
+from tocsind.sqlite.writer import Entry, Job, Transaction
+
+SECOND = 1_000_000
+MOST_DUE = 500
+RETRY = SECOND
+REST = 60 * SECOND
+STEP_INTEGRATIONS = 200
+STEP_GROUPS = 100
+
+
+class Ticker:
+    """Called by the writer thread at every tick."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._next_stamp = 0
+        self._next_look = 0
+        self._next_sweep = 0
+        self._sweep_from = 0
+        self._was_absent: bool | None = None
+
+    def tick(self, healthy: bool) -> list[Entry]:
+        """Returns the jobs that are due."""
+        steady = self._memory.clock.steady()
+        reading = self._memory.presence.read(steady)
+        elapsed = self._memory.clock.elapsed()
+        due = [
+            (self._memory.heartbeats, reading, heartbeats.notice),
+            (self._memory.stale, reading, groups.go_stale),
+            (self._memory.silences, elapsed, groups.end_silences),
+        ]
+        entries: list[Entry] = []
+        for wheel, now, job in due:
+            keys = wheel.advance(now, MOST_DUE)
+            if keys:
+                entries.append(_retried(wheel, keys, now, partial(_run, job, self._memory, keys)))
+        if steady >= self._next_stamp:
+            self._next_stamp = steady + SECOND
+            if self._memory.heartbeats or self._memory.stale or not healthy:
+                entries.append((self.stamp, Future()))
+        if steady >= self._next_look:
+            self._next_look = steady + SECOND
+            entries.extend(self._look_for_gateways(steady))
+        if steady >= self._next_sweep:
+            entries.append((self._sweep, Future()))
+            self._next_sweep = steady + SECOND
+        return entries
+
+    def stamp(self, transaction: Transaction) -> None:
+        """Writes the intake clock to disk."""
+        heartbeat_rows.stamp(transaction.connection, self._memory.presence.read(transaction.steady), transaction.now)
+
+    def _look_for_gateways(self, steady: int) -> list[Entry]:
+        unattended = self._memory.presence.unattended_for(steady)
+        if 0 < unattended < self_report.PATIENCE:
+            return []
+        absent = unattended > 0
+        if absent is False and self._was_absent is False:
+            return []
+
+        def report(transaction: Transaction) -> None:
+            self_report.report_gateway(transaction, self._memory, absent=absent)
+            transaction.after_commit(lambda: setattr(self, "_was_absent", absent))
+
+        return [(report, Future())]
+
+    def _sweep(self, transaction: Transaction) -> None:
+        """Removes what has expired, and resolves what a deleted integration left open."""
+        left = any(
+            integrations.close_groups(transaction, self._memory, integration_id)
+            for integration_id in integration_rows.deleted_with_open_groups(transaction.connection)
+        )
+        after, removed = retention.remove_expired(
+            transaction.connection, self._sweep_from, transaction.now, STEP_INTEGRATIONS, STEP_GROUPS
+        )
+        self._sweep_from = after
+        self._next_sweep = transaction.steady + (0 if left or removed or after else REST)
+
+
+def _run(job: Any, memory: Memory, keys: list[int], transaction: Transaction) -> None:
+    job(transaction, memory, keys)
+
+
+def _retried(wheel: TimerWheel, keys: list[int], now: int, job: Job[None]) -> Entry:
+    """Has the timers set again where their job fails."""
+
+    def look(done: "Future[Any]") -> None:
+        if done.exception() is not None:
+            for key in keys:
+                if key not in wheel:
+                    wheel.schedule(key, now + RETRY)
+
+    future: Future[Any] = Future()
+    future.add_done_callback(look)
+    return job, future

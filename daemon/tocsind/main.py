@@ -1,0 +1,50 @@
+"""The daemon, wired: what `tocsind` runs and tests boot."""
+
+from concurrent.futures import Future
+
+import structlog
+
+from tocsind.clock import Clock, SystemClock
+from tocsind.config import Config
+from tocsind.engine.engine import Engine
+from tocsind.rpc.server import Health, Server
+
+GRACE = 5.0
+
+log = structlog.get_logger()
+
+
+class Main:
+    """Opens everything in order, and closes it in the opposite one.
+
+    Raises HeldError, NewerFileError, ListenError, or sqlite3.Error and OSError where the folder is of no use.
+    """
+
+    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+        health = Health()
+        self.engine = Engine(config.data, clock or SystemClock(), health.report)
+        try:
+            self._server = Server(self.engine, health, list(config.listen), config.external_url)
+        except BaseException:
+            self.engine.close()
+            raise
+        self._told_to_stop: Future[None] = Future()
+        self._server.start()
+        log.info("ready", data=str(config.data))
+
+    def stop(self) -> None:
+        """Has `run` end; may be called from a signal handler, and more than once."""
+        if not self._told_to_stop.done():
+            self._told_to_stop.set_result(None)
+
+    def run(self) -> None:
+        """Serves until `stop` is called."""
+        self._told_to_stop.result()
+        self.close()
+
+    def close(self) -> None:
+        """Drains, then closes."""
+        log.info("stopping")
+        self._server.stop(GRACE)
+        self.engine.close()
+        log.info("stopped")

@@ -1,0 +1,165 @@
+"""AlertGroupService; watching has a file of its own."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import grpc
+
+from tocsin.v1 import alert_groups_pb2, alert_groups_pb2_grpc
+from tocsind.domain.alert_group import Action
+from tocsind.domain.errors import not_found
+from tocsind.engine import groups as jobs
+from tocsind.engine.engine import Engine
+from tocsind.rpc import decode, encode, group_filter, names, paging
+from tocsind.rpc.watch import Watch
+from tocsind.sqlite import alert_groups as rows
+from tocsind.sqlite import alerts, events, integrations
+
+
+class _Acting(Protocol):
+    """What the requests of all actions have in common."""
+
+    name: str
+    note: str
+
+
+class AlertGroupServicer(alert_groups_pb2_grpc.AlertGroupServiceServicer):
+    """Reads alert groups and acts on them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._watch = Watch(engine)
+
+    def GetAlertGroup(
+        self, request: alert_groups_pb2.GetAlertGroupRequest, context: grpc.ServicerContext
+    ) -> alert_groups_pb2.AlertGroup:
+        """Returns one group."""
+        number = names.group_number(request.name)
+        with self._engine.store.reading() as connection:
+            found = rows.one(connection, number)
+        if found is None:
+            raise not_found(request.name)
+        return encode.alert_group(found)
+
+    def ListAlertGroups(
+        self, request: alert_groups_pb2.ListAlertGroupsRequest, context: grpc.ServicerContext
+    ) -> alert_groups_pb2.ListAlertGroupsResponse:
+        """Lists groups, newest first."""
+        size = paging.size(request.page_size)
+        wanted = group_filter.parse(request.filter)
+        scope = f"alertGroups {wanted}"
+        before = paging.number_after(scope, request.page_token, rows.OPEN_STANDING)
+        with self._engine.store.reading() as connection:
+            integration_id = None
+            if wanted.integration is not None:
+                integration_id = integrations.any_id(connection, wanted.integration)
+                if integration_id is None:
+                    raise not_found(f"integrations/{wanted.integration}")
+            found = rows.page(
+                connection, states=wanted.states, integration_id=integration_id, before=before, limit=size + 1
+            )
+        return alert_groups_pb2.ListAlertGroupsResponse(
+            alert_groups=[encode.alert_group(row) for row in found[:size]],
+            next_page_token=paging.token(scope, found[size - 1].group.id) if len(found) > size else "",
+        )
+
+    def ListAlerts(
+        self, request: alert_groups_pb2.ListAlertsRequest, context: grpc.ServicerContext
+    ) -> alert_groups_pb2.ListAlertsResponse:
+        """Lists the alerts of a group."""
+        number = names.group_number(request.parent, "parent")
+        size = paging.size(request.page_size)
+        scope = f"{request.parent}/alerts"
+        after = paging.text_after(scope, request.page_token)
+        with self._engine.store.reading() as connection:
+            if rows.one(connection, number) is None:
+                raise not_found(request.parent)
+            found = alerts.page(connection, number, after, size + 1)
+        return alert_groups_pb2.ListAlertsResponse(
+            alerts=[encode.alert(row) for row in found[:size]],
+            next_page_token=paging.token(scope, found[size - 1].alert.fingerprint) if len(found) > size else "",
+        )
+
+    def ListEvents(
+        self, request: alert_groups_pb2.ListEventsRequest, context: grpc.ServicerContext
+    ) -> alert_groups_pb2.ListEventsResponse:
+        """Lists the timeline of a group."""
+        number = names.group_number(request.parent, "parent")
+        size = paging.size(request.page_size)
+        scope = f"{request.parent}/events"
+        after = paging.number_after(scope, request.page_token, 0)
+        with self._engine.store.reading() as connection:
+            if rows.one(connection, number) is None:
+                raise not_found(request.parent)
+            found = events.page(connection, number, after, size + 1)
+        return alert_groups_pb2.ListEventsResponse(
+            events=[encode.event(row) for row in found[:size]],
+            next_page_token=paging.token(scope, found[size - 1].revision) if len(found) > size else "",
+        )
+
+    def GetPayload(
+        self, request: alert_groups_pb2.GetPayloadRequest, context: grpc.ServicerContext
+    ) -> alert_groups_pb2.Payload:
+        """Returns a payload as it came."""
+        number, latest = names.payload_of(request.name)
+        with self._engine.store.reading() as connection:
+            found = alerts.payload(connection, number, latest)
+        if found is None:
+            raise not_found(request.name)
+        return encode.payload(request.name, *found)
+
+    def AcknowledgeAlertGroup(
+        self, request: alert_groups_pb2.AcknowledgeAlertGroupRequest, context: grpc.ServicerContext
+    ) -> alert_groups_pb2.AlertGroup:
+        """Says that somebody is on it."""
+        return self._act(request, context, Action.ACKNOWLEDGE)
+
+    def UnacknowledgeAlertGroup(
+        self, request: alert_groups_pb2.UnacknowledgeAlertGroupRequest, context: grpc.ServicerContext
+    ) -> alert_groups_pb2.AlertGroup:
+        """Takes that back."""
+        return self._act(request, context, Action.UNACKNOWLEDGE)
+
+    def SilenceAlertGroup(
+        self, request: alert_groups_pb2.SilenceAlertGroupRequest, context: grpc.ServicerContext
+    ) -> alert_groups_pb2.AlertGroup:
+        """Keeps it quiet."""
+        span = decode.microseconds(request.duration, "duration") if request.HasField("duration") else None
+        return self._act(request, context, Action.SILENCE, span)
+
+    def UnsilenceAlertGroup(
+        self, request: alert_groups_pb2.UnsilenceAlertGroupRequest, context: grpc.ServicerContext
+    ) -> alert_groups_pb2.AlertGroup:
+        """Ends its silence."""
+        return self._act(request, context, Action.UNSILENCE)
+
+    def ResolveAlertGroup(
+        self, request: alert_groups_pb2.ResolveAlertGroupRequest, context: grpc.ServicerContext
+    ) -> alert_groups_pb2.AlertGroup:
+        """Closes it."""
+        return self._act(request, context, Action.RESOLVE)
+
+    def UnresolveAlertGroup(
+        self, request: alert_groups_pb2.UnresolveAlertGroupRequest, context: grpc.ServicerContext
+    ) -> alert_groups_pb2.AlertGroup:
+        """Opens it again."""
+        return self._act(request, context, Action.UNRESOLVE)
+
+    def WatchAlertGroups(
+        self, request: alert_groups_pb2.WatchAlertGroupsRequest, context: grpc.ServicerContext
+    ) -> Iterator[alert_groups_pb2.WatchAlertGroupsResponse]:
+        """Streams what happens."""
+        return self._watch.stream(request, context)
+
+    def _act(
+        self, request: _Acting, context: grpc.ServicerContext, action: Action, silence_for: int | None = None
+    ) -> alert_groups_pb2.AlertGroup:
+        row = self._engine.change(
+            jobs.act,
+            names.group_number(request.name),
+            action,
+            actor=decode.actor(context),
+            note=request.note,
+            silence_for=silence_for,
+        )
+        return encode.alert_group(row)

@@ -1,0 +1,99 @@
+"""From the contract's messages to the daemon's own types, refusing what they may not hold."""
+
+from collections.abc import Iterator, Sequence
+from typing import overload
+from urllib.parse import unquote
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from tocsin.v1 import intake_pb2
+from tocsind.domain.errors import invalid
+from tocsind.domain.notification import Notification, ReportedAlert
+
+MICRO = 1_000_000
+ANONYMOUS = "local"
+MAX_ACTOR = 150
+
+
+class LazyAlerts(Sequence[ReportedAlert]):
+    """The alerts of a notification, decoded when they are first looked at: a repeat that says what is known already is
+    recognised by its digest, and most notifications are repeats."""
+
+    def __init__(self, message: intake_pb2.Notification) -> None:
+        self._message = message
+        self._decoded: list[ReportedAlert] | None = None
+
+    def _all(self) -> list[ReportedAlert]:
+        if self._decoded is None:
+            self._decoded = [_alert(alert) for alert in self._message.alerts]
+        return self._decoded
+
+    def __len__(self) -> int:
+        return len(self._message.alerts)
+
+    def __iter__(self) -> Iterator[ReportedAlert]:
+        return iter(self._all())
+
+    @overload
+    def __getitem__(self, index: int) -> ReportedAlert: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[ReportedAlert]: ...
+    def __getitem__(self, index: int | slice) -> ReportedAlert | list[ReportedAlert]:
+        return self._all()[index]
+
+
+def notification(message: intake_pb2.Notification) -> Notification:
+    """Returns a notification."""
+    return Notification(
+        grouping_key=message.grouping_key,
+        firing=message.firing,
+        title=message.title,
+        labels=dict(message.labels),
+        alerts=LazyAlerts(message),
+        digest=message.content_digest,
+        receiver=message.receiver,
+        external_url=message.external_url,
+        truncated=message.truncated_alerts,
+        reason=message.reason,
+        payload=message.payload,
+    )
+
+
+def microseconds(duration: Duration, field: str) -> int:
+    """Returns a duration in microseconds; TocsinError (INVALID) where it is not one."""
+    whole = duration.seconds * MICRO + duration.nanos // 1_000
+    if whole < 0 or abs(duration.seconds) > 315_576_000_000 or not 0 <= duration.nanos < 1_000_000_000:
+        raise invalid(field, "must not be negative, and must be a valid duration")
+    return whole
+
+
+def actor(context: grpc.ServicerContext) -> str:
+    """Returns who calls: the `tocsin-actor` metadata, percent-decoded.
+
+    The unix socket's file mode decides who may call at all; within it a caller is believed who it says it is.
+    """
+    for key, value in context.invocation_metadata():
+        if key == "tocsin-actor":
+            name = unquote(value if isinstance(value, str) else value.decode("utf-8", "replace")).strip()
+            if len(name) > MAX_ACTOR or not name.isprintable():
+                raise invalid("tocsin-actor", f"must be at most {MAX_ACTOR} printable characters")
+            return name or ANONYMOUS
+    return ANONYMOUS
+
+
+def _alert(message: intake_pb2.ReportedAlert) -> ReportedAlert:
+    return ReportedAlert(
+        message.fingerprint,
+        message.firing,
+        dict(message.labels),
+        dict(message.annotations),
+        _time(message.start_time) if message.HasField("start_time") else None,
+        _time(message.end_time) if message.HasField("end_time") else None,
+        message.generator_url,
+    )
+
+
+def _time(message: Timestamp) -> int:
+    return message.seconds * MICRO + message.nanos // 1_000

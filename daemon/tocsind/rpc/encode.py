@@ -1,0 +1,135 @@
+"""From the daemon's own types to the contract's messages."""
+
+import zlib
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from tocsin.v1 import alert_groups_pb2, heartbeats_pb2, integrations_pb2
+from tocsind.domain.heartbeat import Heartbeat, HeartbeatState
+from tocsind.domain.integration import BUILT_IN, Integration
+from tocsind.sqlite.alert_groups import GroupRow
+from tocsind.sqlite.alerts import AlertRow
+from tocsind.sqlite.events import EventRow
+
+MICRO = 1_000_000
+
+
+def timestamp(microseconds: int) -> Timestamp:
+    """Returns a time given in microseconds since 1970."""
+    seconds, rest = divmod(microseconds, MICRO)
+    return Timestamp(seconds=seconds, nanos=rest * 1_000)
+
+
+def duration(microseconds: int) -> Duration:
+    """Returns a duration that is not negative, given in microseconds."""
+    seconds, rest = divmod(microseconds, MICRO)
+    return Duration(seconds=seconds, nanos=rest * 1_000)
+
+
+def integration(found: Integration, base_url: str) -> integrations_pb2.Integration:
+    """Returns an integration, with the URLs that the gateway at `base_url` serves for it."""
+    message = integrations_pb2.Integration(
+        name=found.name,
+        display_name=found.display_name,
+        description=found.description,
+        type=found.type,
+        reopen_window=duration(found.reopen_window),
+        stale_after=duration(found.stale_after),
+        retention=duration(found.retention),
+        create_time=timestamp(found.created),
+        update_time=timestamp(found.updated),
+    )
+    if found.type != BUILT_IN:
+        prefix = f"{base_url}/integrations/v1/{found.type}"
+        message.url = f"{prefix}/{found.token}/"
+        message.heartbeat_url = f"{prefix}/{found.token}/heartbeat/"
+        message.bearer_url = f"{prefix}/{found.public_id}/"
+        message.token = found.token
+    return message
+
+
+def alert_group(row: GroupRow) -> alert_groups_pb2.AlertGroup:
+    """Returns an alert group."""
+    group = row.group
+    message = alert_groups_pb2.AlertGroup(
+        name=f"alertGroups/{group.id}",
+        number=group.id,
+        integration=row.integration,
+        source=int(group.source),  # type: ignore[arg-type]
+        grouping_key=row.grouping_key,
+        title=row.title,
+        state=int(group.state),  # type: ignore[arg-type]
+        labels=row.labels,
+        receiver=row.receiver,
+        external_url=row.external_url,
+        firing_alert_count=group.firing_count,
+        resolved_alert_count=group.resolved_count,
+        unreported_alert_count=group.unreported_count,
+        truncated_alert_count=row.truncated,
+        notification_count=group.notifications,
+        last_notification_time=timestamp(group.last_received),
+        source_firing=group.source_firing,
+        create_time=timestamp(group.created),
+        state_time=timestamp(group.state_since),
+        state_actor=group.state_actor,
+    )
+    if group.silence_until is not None:
+        message.silence_end_time.CopyFrom(timestamp(group.silence_until))
+    if group.resolve_reason is not None:
+        message.resolve_time.CopyFrom(timestamp(group.state_since))
+        message.resolve_reason = int(group.resolve_reason)  # type: ignore[assignment]
+    return message
+
+
+def alert(row: AlertRow) -> alert_groups_pb2.Alert:
+    """Returns an alert of a group."""
+    reported = row.alert
+    message = alert_groups_pb2.Alert(
+        name=f"alertGroups/{row.group_id}/alerts/{reported.fingerprint}",
+        fingerprint=reported.fingerprint,
+        state=int(row.state),  # type: ignore[arg-type]
+        labels=reported.labels,
+        annotations=reported.annotations,
+        generator_url=reported.generator_url,
+    )
+    if reported.started is not None:
+        message.start_time.CopyFrom(timestamp(reported.started))
+    if reported.ended is not None:
+        message.end_time.CopyFrom(timestamp(reported.ended))
+    return message
+
+
+def event(row: EventRow) -> alert_groups_pb2.Event:
+    """Returns a line of a timeline."""
+    return alert_groups_pb2.Event(
+        name=f"alertGroups/{row.event.group_id}/events/{row.revision}",
+        revision=row.revision,
+        create_time=timestamp(row.at),
+        kind=int(row.event.kind),  # type: ignore[arg-type]
+        state=int(row.event.state),  # type: ignore[arg-type]
+        actor=row.event.actor,
+        reason=row.event.reason,
+        note=row.event.note,
+        fingerprints=row.event.fingerprints,
+    )
+
+
+def payload(name: str, received: int, compressed: bytes) -> alert_groups_pb2.Payload:
+    """Returns a payload as it came."""
+    return alert_groups_pb2.Payload(name=name, body=zlib.decompress(compressed), receive_time=timestamp(received))
+
+
+def heartbeat(public_id: str, found: Heartbeat, now: int, reading: int) -> heartbeats_pb2.Heartbeat:
+    """Returns a heartbeat; `now` is the time of day at the reading `reading` of the intake clock."""
+    message = heartbeats_pb2.Heartbeat(
+        name=f"integrations/{public_id}/heartbeat",
+        state=int(found.state),  # type: ignore[arg-type]
+        interval=duration(found.interval),
+        state_time=timestamp(found.state_since),
+    )
+    if found.last_beat is not None:
+        message.last_beat_time.CopyFrom(timestamp(found.last_beat))
+    if found.state is HeartbeatState.UP and found.deadline is not None:
+        message.due_time.CopyFrom(timestamp(now + found.deadline - reading))
+    return message

@@ -1,0 +1,85 @@
+"""HeartbeatService."""
+
+import grpc
+
+from tocsin.v1 import heartbeats_pb2, heartbeats_pb2_grpc
+from tocsind.domain.errors import invalid, not_found
+from tocsind.domain.heartbeat import Heartbeat
+from tocsind.engine import heartbeats as jobs
+from tocsind.engine.engine import Engine
+from tocsind.rpc import decode, encode, names, paging
+from tocsind.sqlite import heartbeats as rows
+from tocsind.sqlite import integrations
+
+_SCOPE = "heartbeats"
+
+
+class HeartbeatServicer(heartbeats_pb2_grpc.HeartbeatServiceServicer):
+    """One heartbeat for each integration."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def GetHeartbeat(
+        self, request: heartbeats_pb2.GetHeartbeatRequest, context: grpc.ServicerContext
+    ) -> heartbeats_pb2.Heartbeat:
+        """Returns one heartbeat."""
+        public_id = names.heartbeat_id(request.name)
+        with self._engine.store.reading() as connection:
+            integration = integrations.by_public_id(connection, public_id)
+            found = rows.load(connection, [integration.id]).get(integration.id) if integration else None
+        if found is None:
+            raise not_found(request.name)
+        return self._encode(public_id, found)
+
+    def ListHeartbeats(
+        self, request: heartbeats_pb2.ListHeartbeatsRequest, context: grpc.ServicerContext
+    ) -> heartbeats_pb2.ListHeartbeatsResponse:
+        """Lists heartbeats."""
+        size = paging.size(request.page_size)
+        after = paging.number_after(_SCOPE, request.page_token, 0)
+        with self._engine.store.reading() as connection:
+            found = rows.page(connection, after, size + 1)
+        more = len(found) > size
+        return heartbeats_pb2.ListHeartbeatsResponse(
+            heartbeats=[self._encode(public_id, heartbeat) for public_id, heartbeat in found[:size]],
+            next_page_token=paging.token(_SCOPE, found[size - 1][1].integration_id) if more else "",
+        )
+
+    def UpdateHeartbeat(
+        self, request: heartbeats_pb2.UpdateHeartbeatRequest, context: grpc.ServicerContext
+    ) -> heartbeats_pb2.Heartbeat:
+        """Sets the interval."""
+        public_id = names.heartbeat_id(request.heartbeat.name, "heartbeat.name")
+        for path in request.update_mask.paths:
+            if path != "interval":
+                raise invalid("update_mask", f"{path!r} cannot be changed; what can: interval")
+        if not request.heartbeat.HasField("interval"):
+            raise invalid("heartbeat.interval", "must be set")
+        interval = decode.microseconds(request.heartbeat.interval, "heartbeat.interval")
+        return self._encode(public_id, self._engine.change(jobs.set_interval, public_id, interval))
+
+    def PauseHeartbeat(
+        self, request: heartbeats_pb2.PauseHeartbeatRequest, context: grpc.ServicerContext
+    ) -> heartbeats_pb2.Heartbeat:
+        """Expects nothing any more."""
+        public_id = names.heartbeat_id(request.name)
+        return self._encode(public_id, self._engine.change(jobs.pause, public_id, decode.actor(context)))
+
+    def ResumeHeartbeat(
+        self, request: heartbeats_pb2.ResumeHeartbeatRequest, context: grpc.ServicerContext
+    ) -> heartbeats_pb2.Heartbeat:
+        """Expects beats again."""
+        public_id = names.heartbeat_id(request.name)
+        return self._encode(public_id, self._engine.change(jobs.resume, public_id))
+
+    def ResetHeartbeat(
+        self, request: heartbeats_pb2.ResetHeartbeatRequest, context: grpc.ServicerContext
+    ) -> heartbeats_pb2.Heartbeat:
+        """Forgets the beats."""
+        public_id = names.heartbeat_id(request.name)
+        return self._encode(public_id, self._engine.change(jobs.reset, public_id, decode.actor(context)))
+
+    def _encode(self, public_id: str, found: Heartbeat) -> heartbeats_pb2.Heartbeat:
+        clock = self._engine.clock
+        return encode.heartbeat(public_id, found, clock.wall(), self._engine.memory.presence.read(clock.steady()))

@@ -1,0 +1,102 @@
+"""IntakeService: what the gateway calls."""
+
+from collections.abc import Iterator
+
+import grpc
+import structlog
+
+from tocsin.v1 import intake_pb2, intake_pb2_grpc
+from tocsind.domain.errors import Code, TocsinError, invalid
+from tocsind.engine.deliver import Delivery, Outcome, Receipt, deliver
+from tocsind.engine.engine import Engine
+from tocsind.rpc import decode, encode
+
+MOST_DELIVERIES = 1_000
+
+log = structlog.get_logger()
+
+_OUTCOMES = {outcome: intake_pb2.Receipt.Outcome.Value(outcome.name) for outcome in Outcome}
+
+
+class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
+    """Decodes a batch, has it applied as one job, encodes the receipts."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._streams: set[grpc.ServicerContext] = set()
+        self._started = encode.timestamp(engine.clock.wall())
+
+    def Deliver(self, request: intake_pb2.DeliverRequest, context: grpc.ServicerContext) -> intake_pb2.DeliverResponse:
+        """Takes a batch."""
+        if len(request.deliveries) > MOST_DELIVERIES:
+            raise invalid("deliveries", f"must be at most {MOST_DELIVERIES}")
+        now = self._engine.clock.steady()
+        deliveries = [self._delivery(message, now, index) for index, message in enumerate(request.deliveries)]
+        try:
+            receipts = self._engine.change(deliver, deliveries)
+        except TocsinError:
+            raise
+        except Exception:
+            receipts = [self._alone(delivery) for delivery in deliveries]
+        return intake_pb2.DeliverResponse(receipts=[_receipt(receipt) for receipt in receipts])
+
+    def Attend(
+        self, request_iterator: Iterator[intake_pb2.AttendRequest], context: grpc.ServicerContext
+    ) -> Iterator[intake_pb2.AttendResponse]:
+        """Counts the calling gateway as attending until its stream breaks."""
+        clock, presence = self._engine.clock, self._engine.memory.presence
+        name = ""
+        self._streams.add(context)
+        try:
+            for pulse in request_iterator:
+                presence.pulse(context, clock.steady())
+                if not name:
+                    name = pulse.gateway or "unnamed"
+                    log.info("a gateway attends", gateway=name)
+                    yield intake_pb2.AttendResponse(start_time=self._started)
+        except grpc.RpcError:
+            pass  # The stream broke: that is how gateways leave.
+        finally:
+            presence.leave(context, clock.steady())
+            self._streams.discard(context)
+            if name:
+                log.info("a gateway left", gateway=name)
+
+    def dismiss(self) -> None:
+        """Ends the streams of all gateways: they would keep the server from stopping."""
+        for context in list(self._streams):
+            context.cancel()
+
+    def _delivery(self, message: intake_pb2.Delivery, now: int, index: int) -> Delivery:
+        content = message.WhichOneof("content")
+        if content == "notification" and not message.notification.content_digest:
+            raise invalid(f"deliveries[{index}].notification.content_digest", "must be set")
+        return Delivery(
+            message.integration_type,
+            message.credential,
+            message.bearer_token,
+            now - max(0, message.age_micros),
+            now + message.time_left_micros,
+            decode.notification(message.notification) if content == "notification" else None,
+            content == "beat",
+        )
+
+    def _alone(self, delivery: Delivery) -> Receipt:
+        """Applies one delivery of a batch that failed, so that only what cannot be applied at all fails."""
+        try:
+            return self._engine.change(deliver, [delivery])[0]
+        except TocsinError as refusal:
+            if refusal.code is Code.UNAVAILABLE:
+                raise
+            return Receipt(Outcome.FAILED)
+        except Exception:
+            return Receipt(Outcome.FAILED)
+
+
+def _receipt(receipt: Receipt) -> intake_pb2.Receipt:
+    message = intake_pb2.Receipt(outcome=_OUTCOMES[receipt.outcome])
+    if receipt.integration_type:
+        message.integration_type = receipt.integration_type
+    if receipt.group is not None:
+        message.alert_group = f"alertGroups/{receipt.group.id}"
+    return message

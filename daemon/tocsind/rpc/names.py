@@ -1,0 +1,39 @@
+"""Resource names (https://google.aip.dev/122): from strings to ids, or a clear refusal."""
+
+import re
+
+from tocsind.domain.errors import invalid
+
+_INTEGRATION = re.compile(r"integrations/([a-z0-9]{1,32})")
+_HEARTBEAT = re.compile(r"integrations/([a-z0-9]{1,32})/heartbeat")
+_GROUP = re.compile(r"alertGroups/([1-9][0-9]{0,17})")
+_PAYLOAD = re.compile(r"alertGroups/([1-9][0-9]{0,17})/payloads/(first|latest)")
+
+
+def integration_id(name: str, field: str = "name") -> str:
+    """Returns the public id in `integrations/{id}`."""
+    return _match(_INTEGRATION, name, field, "integrations/{id}")[1]
+
+
+def heartbeat_id(name: str, field: str = "name") -> str:
+    """Returns the public id of the integration in `integrations/{id}/heartbeat`."""
+    return _match(_HEARTBEAT, name, field, "integrations/{id}/heartbeat")[1]
+
+
+def group_number(name: str, field: str = "name") -> int:
+    """Returns the number in `alertGroups/{number}`."""
+    return int(_match(_GROUP, name, field, "alertGroups/{number}")[1])
+
+
+def payload_of(name: str) -> tuple[int, bool]:
+    """Returns the number of the group, and whether its latest payload is meant."""
+    found = _match(_PAYLOAD, name, "name", "alertGroups/{number}/payloads/first or .../latest")
+    return int(found[1]), found[2] == "latest"
+
+
+def _match(pattern: re.Pattern[str], name: str, field: str, form: str) -> re.Match[str]:
+    found = pattern.fullmatch(name)
+    if found is None:
+        shown = name if len(name) <= 80 else name[:80] + "..."
+        raise invalid(field, f"must be of the form {form}, not {shown!r}")
+    return found

@@ -1,0 +1,54 @@
+"""Pages by key (https://google.aip.dev/158): a token says after which key the next page begins, never how many to skip.
+
+A token belongs to one list and one filter; with another it is refused rather than answered wrongly.
+"""
+
+import base64
+import binascii
+import hashlib
+from typing import TypeVar
+
+import msgspec
+
+from tocsind.domain.errors import invalid
+
+T = TypeVar("T")
+DEFAULT_SIZE = 50
+MOST = 1_000
+
+
+def size(asked: int) -> int:
+    """Returns how many a page is to hold: 0 is the default, more than the most is the most."""
+    if asked < 0:
+        raise invalid("page_size", "must not be negative")
+    return min(asked or DEFAULT_SIZE, MOST)
+
+
+def token(scope: str, key: int | str) -> str:
+    """Returns the token of the page after `key` in the list `scope`."""
+    return base64.urlsafe_b64encode(msgspec.json.encode([_digest(scope), key])).decode().rstrip("=")
+
+
+def number_after(scope: str, page_token: str, start: int) -> int:
+    """Returns the key that a token names, `start` where there is none; for lists with numbers as keys."""
+    return start if not page_token else _read(scope, page_token, int)
+
+
+def text_after(scope: str, page_token: str) -> str:
+    """Returns the key that a token names, "" where there is none; for lists with strings as keys."""
+    return "" if not page_token else _read(scope, page_token, str)
+
+
+def _read(scope: str, page_token: str, kind: type[T]) -> T:
+    try:
+        raw = base64.b64decode(page_token + "=" * (-len(page_token) % 4), altchars=b"-_", validate=True)
+        digest, key = msgspec.json.decode(raw, type=tuple[str, kind])  # type: ignore[valid-type]
+    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        raise invalid("page_token", "is not one that a list gave out") from None
+    if digest != _digest(scope):
+        raise invalid("page_token", "belongs to another list or filter")
+    return key
+
+
+def _digest(scope: str) -> str:
+    return hashlib.sha256(scope.encode()).hexdigest()[:8]

@@ -1,0 +1,296 @@
+"""Queries of alert groups."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from tocsind.domain.alert_group import OPEN_STATES, AlertGroup, EventKind, ResolveReason, Source, State
+from tocsind.domain.notification import Notification
+from tocsind.sqlite.rows import read_rows, write_rows
+
+OPEN_STANDING = 2**63 - 1
+
+_MACHINE = (
+    "g.id, g.integration_id, g.source, g.state, g.created_at, g.state_since, g.state_event, g.state_actor, "
+    "g.silence_until, g.resolve_reason, g.source_firing, g.digest, g.firing_count, g.resolved_count, "
+    "g.unreported_count, g.notifications, g.last_received, g.heard"
+)
+
+_BY_IDENTITY = f"""
+WITH wanted (identity) AS (VALUES {{values}})
+SELECT g.identity, {_MACHINE} FROM wanted JOIN alert_groups AS g
+ON g.identity = wanted.identity
+AND g.standing = (SELECT max(standing) FROM alert_groups WHERE identity = wanted.identity)
+"""
+
+_INSERT = """
+INSERT INTO alert_groups (
+    id, integration_id, source, identity, standing, state, state_since, state_event, state_actor, silence_until,
+    resolve_reason, source_firing, digest, firing_count, resolved_count, unreported_count, notifications,
+    last_received, heard, created_at, grouping_key, title, labels, receiver, external_url, truncated
+) VALUES {values}
+"""
+
+_COUNT = """
+UPDATE alert_groups SET notifications = new.column2, last_received = new.column3, heard = new.column4,
+    external_url = new.column5
+FROM (VALUES {values}) AS new WHERE alert_groups.id = new.column1
+"""
+
+_DESCRIBE = """
+UPDATE alert_groups SET notifications = new.column2, last_received = new.column3, heard = new.column4,
+    external_url = new.column5, source_firing = new.column6, digest = new.column7, firing_count = new.column8,
+    resolved_count = new.column9, unreported_count = new.column10, title = new.column11, labels = new.column12,
+    receiver = new.column13, truncated = new.column14
+FROM (VALUES {values}) AS new WHERE alert_groups.id = new.column1
+"""
+
+_MOVE = """
+UPDATE alert_groups SET standing = new.column2, state = new.column3, state_since = new.column4,
+    state_event = new.column5, state_actor = new.column6, silence_until = new.column7, resolve_reason = new.column8,
+    digest = new.column9, heard = new.column10
+FROM (VALUES {values}) AS new WHERE alert_groups.id = new.column1
+"""
+
+
+@dataclass(slots=True)
+class GroupRow:
+    """A group as readers see it: what the rules know, and what describes it."""
+
+    group: AlertGroup
+    integration: str
+    grouping_key: str
+    title: str
+    labels: dict[str, str]
+    receiver: str
+    external_url: str
+    truncated: int
+
+
+def by_identity(connection: sqlite3.Connection, identities: Sequence[bytes]) -> dict[bytes, AlertGroup]:
+    """Returns, by identity, the group that matters: the open one, else the last; nothing where there is none."""
+    return {row[0]: _group(row[1:]) for row in read_rows(connection, _BY_IDENTITY, identities)}
+
+
+def by_id(connection: sqlite3.Connection, group_id: int) -> AlertGroup | None:
+    """Returns a group by its number, or None."""
+    row = connection.execute(f"SELECT {_MACHINE} FROM alert_groups AS g WHERE g.id = ?", (group_id,)).fetchone()
+    return _group(row) if row else None
+
+
+def open_sibling(connection: sqlite3.Connection, group_id: int) -> int | None:
+    """Returns the open group of the same identity as `group_id`, or None."""
+    row = connection.execute(
+        "SELECT id FROM alert_groups WHERE identity = (SELECT identity FROM alert_groups WHERE id = ?) "
+        "AND standing = ? AND id <> ?",
+        (group_id, OPEN_STANDING, group_id),
+    ).fetchone()
+    return int(row[0]) if row else None
+
+
+def open_of_integration(connection: sqlite3.Connection, integration_id: int, limit: int) -> list[AlertGroup]:
+    """Returns at most `limit` open groups of an integration."""
+    found: list[AlertGroup] = []
+    for state in OPEN_STATES:
+        rows = connection.execute(
+            f"SELECT {_MACHINE} FROM alert_groups AS g WHERE g.integration_id = ? AND g.state = ? LIMIT ?",
+            (integration_id, state, limit - len(found)),
+        )
+        found.extend(_group(row) for row in rows)
+    return found
+
+
+def last_id(connection: sqlite3.Connection) -> int:
+    """Returns the greatest number that was ever given to a group."""
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'alert_groups'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def insert(connection: sqlite3.Connection, rows: Iterable[tuple[AlertGroup, bytes, Notification]]) -> None:
+    """Stores new groups, each with its identity and the notification that made it."""
+    values = [
+        (
+            group.id,
+            group.integration_id,
+            group.source,
+            identity,
+            _standing(group),
+            group.state,
+            group.state_since,
+            group.state_event,
+            group.state_actor,
+            group.silence_until,
+            group.resolve_reason,
+            group.source_firing,
+            group.digest,
+            group.firing_count,
+            group.resolved_count,
+            group.unreported_count,
+            group.notifications,
+            group.last_received,
+            group.heard,
+            group.created,
+            notification.grouping_key,
+            notification.title,
+            text(notification.labels),
+            notification.receiver,
+            notification.external_url,
+            notification.truncated,
+        )
+        for group, identity, notification in rows
+    ]
+    write_rows(connection, _INSERT, values)
+
+
+def count(connection: sqlite3.Connection, rows: Iterable[tuple[AlertGroup, Notification]]) -> None:
+    """Stores the counters of groups."""
+    values = [(g.id, g.notifications, g.last_received, g.heard, n.external_url) for g, n in rows]
+    write_rows(connection, _COUNT, values)
+
+
+def describe(connection: sqlite3.Connection, rows: Iterable[tuple[AlertGroup, Notification]]) -> None:
+    """Stores the counters of groups, and what the last notification said of them."""
+    values = [
+        (
+            group.id,
+            group.notifications,
+            group.last_received,
+            group.heard,
+            notification.external_url,
+            group.source_firing,
+            group.digest,
+            group.firing_count,
+            group.resolved_count,
+            group.unreported_count,
+            notification.title,
+            text(notification.labels),
+            notification.receiver,
+            notification.truncated,
+        )
+        for group, notification in rows
+    ]
+    write_rows(connection, _DESCRIBE, values)
+
+
+def move(connection: sqlite3.Connection, groups: Iterable[AlertGroup]) -> None:
+    """Stores the states of groups."""
+    values = [
+        (
+            group.id,
+            _standing(group),
+            group.state,
+            group.state_since,
+            group.state_event,
+            group.state_actor,
+            group.silence_until,
+            group.resolve_reason,
+            group.digest,
+            group.heard,
+        )
+        for group in groups
+    ]
+    write_rows(connection, _MOVE, values)
+
+
+def silences(connection: sqlite3.Connection) -> Iterable[tuple[int, int]]:
+    """Yields the silences that end: group and end."""
+    yield from connection.execute(
+        "SELECT id, silence_until FROM alert_groups WHERE silence_until IS NOT NULL AND state = ?", (State.SILENCED,)
+    )
+
+
+def stale_candidates(connection: sqlite3.Connection, integration_id: int | None = None) -> Iterable[tuple[int, int]]:
+    """Yields the open groups that may go stale: group, and the reading of the intake clock at which it does; of one
+    integration, or of all."""
+    which = "i.id = ?" if integration_id is not None else "? IS NULL"
+    for state in OPEN_STATES:
+        # CROSS JOIN keeps SQLite from walking through all open groups where few integrations have the setting.
+        yield from connection.execute(
+            "SELECT g.id, g.heard + i.stale_after FROM integrations AS i CROSS JOIN alert_groups AS g "
+            f"WHERE {which} AND i.stale_after > 0 AND g.integration_id = i.id AND g.state = ? AND g.source = ?",
+            (integration_id, state, Source.ALERTMANAGER),
+        )
+
+
+def page(
+    connection: sqlite3.Connection,
+    *,
+    states: Sequence[State],
+    integration_id: int | None,
+    before: int,
+    limit: int,
+) -> list[GroupRow]:
+    """Returns at most `limit` groups in one of `states`, newest first, with ids below `before`.
+
+    One index range for each state, each read no further than `limit`: the cost does not depend on how many there are.
+    """
+    if len(states) == len(State) and integration_id is None:
+        return _read(connection, "g.id < ?", (before,), limit)
+    where = "g.state = ? AND g.id < ?"
+    if integration_id is not None:
+        where = f"g.integration_id = ? AND {where}"
+    found: list[GroupRow] = []
+    for state in states:
+        values = (state, before) if integration_id is None else (integration_id, state, before)
+        found.extend(_read(connection, where, values, limit))
+    found.sort(key=lambda row: -row.group.id)
+    return found[:limit]
+
+
+def one(connection: sqlite3.Connection, group_id: int) -> GroupRow | None:
+    """Returns one group as readers see it, or None."""
+    found = _read(connection, "g.id = ?", (group_id,), 1)
+    return found[0] if found else None
+
+
+def _read(connection: sqlite3.Connection, where: str, values: tuple[Any, ...], limit: int) -> list[GroupRow]:
+    rows = connection.execute(
+        f"SELECT i.public_id, g.grouping_key, g.title, g.labels, g.receiver, g.external_url, g.truncated, {_MACHINE} "
+        "FROM alert_groups AS g JOIN integrations AS i ON i.id = g.integration_id "
+        f"WHERE {where} ORDER BY g.id DESC LIMIT ?",
+        (*values, limit),
+    )
+    return [
+        GroupRow(_group(row[7:]), f"integrations/{row[0]}", row[1], row[2], labels(row[3]), row[4], row[5], row[6])
+        for row in rows
+    ]
+
+
+def text(mapping: dict[str, str]) -> str:
+    """Returns labels or annotations as they are stored."""
+    return msgspec.json.encode(mapping).decode()
+
+
+def labels(stored: str) -> dict[str, str]:
+    """Returns labels or annotations from how they are stored."""
+    return msgspec.json.decode(stored, type=dict[str, str])
+
+
+def _standing(group: AlertGroup) -> int:
+    return OPEN_STANDING if group.is_open else group.id
+
+
+def _group(row: Sequence[Any]) -> AlertGroup:
+    return AlertGroup(
+        id=row[0],
+        integration_id=row[1],
+        source=Source(row[2]),
+        state=State(row[3]),
+        created=row[4],
+        state_since=row[5],
+        state_event=EventKind(row[6]),
+        state_actor=row[7],
+        silence_until=row[8],
+        resolve_reason=None if row[9] is None else ResolveReason(row[9]),
+        source_firing=bool(row[10]),
+        digest=row[11],
+        firing_count=row[12],
+        resolved_count=row[13],
+        unreported_count=row[14],
+        notifications=row[15],
+        last_received=row[16],
+        heard=row[17],
+    )

@@ -1,0 +1,107 @@
+"""Queries of the alerts of groups, and of the payloads that brought them."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tocsind.domain.notification import ReportedAlert
+from tocsind.domain.snapshot import AlertState, KnownAlert
+from tocsind.sqlite.alert_groups import labels, text
+from tocsind.sqlite.rows import read_rows, write_rows
+
+_KNOWN = """
+WITH wanted (id) AS (VALUES {values})
+SELECT a.group_id, a.fingerprint, a.state, a.fired FROM wanted JOIN alerts AS a ON a.group_id = wanted.id
+"""
+
+_UPSERT = """
+INSERT INTO alerts (
+    group_id, fingerprint, state, fired, started_at, ended_at, labels, annotations, generator_url
+) VALUES {values}
+ON CONFLICT (group_id, fingerprint) DO UPDATE SET
+    state = excluded.state, fired = excluded.fired, started_at = excluded.started_at, ended_at = excluded.ended_at,
+    labels = excluded.labels, annotations = excluded.annotations, generator_url = excluded.generator_url
+"""
+
+_RESTATE = """
+UPDATE alerts SET state = new.column3
+FROM (VALUES {values}) AS new WHERE alerts.group_id = new.column1 AND alerts.fingerprint = new.column2
+"""
+
+_PAYLOAD = """
+INSERT INTO payloads (group_id, latest, received_at, body) VALUES {values}
+ON CONFLICT (group_id, latest) DO UPDATE SET received_at = excluded.received_at, body = excluded.body
+"""
+
+
+@dataclass(slots=True)
+class AlertRow:
+    """An alert as readers see it."""
+
+    group_id: int
+    state: AlertState
+    alert: ReportedAlert
+
+
+def known(connection: sqlite3.Connection, group_ids: Sequence[int]) -> dict[int, dict[str, KnownAlert]]:
+    """Returns what is known of the alerts of groups, by group and fingerprint."""
+    found: dict[int, dict[str, KnownAlert]] = {group_id: {} for group_id in group_ids}
+    for group_id, fingerprint, state, fired in read_rows(connection, _KNOWN, group_ids):
+        found[group_id][fingerprint] = KnownAlert(AlertState(state), bool(fired))
+    return found
+
+
+def upsert(connection: sqlite3.Connection, reported: Iterable[tuple[int, ReportedAlert, KnownAlert]]) -> None:
+    """Stores alerts as reported, each with its group."""
+    values = [
+        (
+            group_id,
+            alert.fingerprint,
+            known.state,
+            known.fired,
+            alert.started,
+            alert.ended,
+            text(alert.labels),
+            text(alert.annotations),
+            alert.generator_url,
+        )
+        for group_id, alert, known in reported
+    ]
+    write_rows(connection, _UPSERT, values)
+
+
+def restate(connection: sqlite3.Connection, states: Sequence[tuple[int, str, AlertState]]) -> None:
+    """Stores new states of alerts that were not listed."""
+    write_rows(connection, _RESTATE, states)
+
+
+def page(connection: sqlite3.Connection, group_id: int, after: str, limit: int) -> list[AlertRow]:
+    """Returns at most `limit` alerts of a group by fingerprint, with fingerprints above `after`."""
+    rows = connection.execute(
+        "SELECT fingerprint, state, started_at, ended_at, labels, annotations, generator_url FROM alerts "
+        "WHERE group_id = ? AND fingerprint > ? ORDER BY fingerprint LIMIT ?",
+        (group_id, after, limit),
+    )
+    return [
+        AlertRow(
+            group_id,
+            AlertState(row[1]),
+            ReportedAlert(row[0], row[1] == AlertState.FIRING, labels(row[4]), labels(row[5]), row[2], row[3], row[6]),
+        )
+        for row in rows
+    ]
+
+
+def store_payloads(connection: sqlite3.Connection, rows: Sequence[tuple[int, int, int, bytes]]) -> None:
+    """Stores payloads: group, 0 for its first or 1 for its latest, when it was received, compressed body."""
+    write_rows(connection, _PAYLOAD, rows)
+
+
+def payload(connection: sqlite3.Connection, group_id: int, latest: bool) -> tuple[int, bytes] | None:
+    """Returns when a payload was received and its compressed body; the first serves as the latest of a group whose
+    content never changed."""
+    row = connection.execute(
+        "SELECT received_at, body FROM payloads WHERE group_id = ? AND latest <= ? ORDER BY latest DESC LIMIT 1",
+        (group_id, int(latest)),
+    ).fetchone()
+    return (row[0], row[1]) if row else None

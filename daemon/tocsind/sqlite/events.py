@@ -1,0 +1,54 @@
+"""Queries of timelines. An event's id is its revision: its place in the order of everything that happened."""
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from tocsind.domain.alert_group import Event, EventKind, State
+from tocsind.sqlite.rows import write_rows
+
+_INSERT = "INSERT INTO events (group_id, at, kind, state, actor, reason, note, fingerprints) VALUES {values}"
+_SELECT = "SELECT id, at, group_id, kind, state, actor, reason, note, fingerprints FROM events"
+
+
+@dataclass(slots=True)
+class EventRow:
+    """An event as readers see it; `at` in microseconds since 1970."""
+
+    revision: int
+    at: int
+    event: Event
+
+
+def insert(connection: sqlite3.Connection, events: Iterable[Event], now: int) -> None:
+    """Stores events, in their order."""
+    values = [
+        (e.group_id, now, e.kind, e.state, e.actor, e.reason, e.note, msgspec.json.encode(e.fingerprints).decode())
+        for e in events
+    ]
+    write_rows(connection, _INSERT, values)
+
+
+def page(connection: sqlite3.Connection, group_id: int, after: int, limit: int) -> list[EventRow]:
+    """Returns at most `limit` events of a group, oldest first, with revisions above `after`."""
+    rows = connection.execute(f"{_SELECT} WHERE group_id = ? AND id > ? ORDER BY id LIMIT ?", (group_id, after, limit))
+    return [_row(row) for row in rows]
+
+
+def since(connection: sqlite3.Connection, after: int, limit: int) -> list[EventRow]:
+    """Returns at most `limit` events of all groups, in order, with revisions above `after`."""
+    return [_row(row) for row in connection.execute(f"{_SELECT} WHERE id > ? ORDER BY id LIMIT ?", (after, limit))]
+
+
+def last_revision(connection: sqlite3.Connection) -> int:
+    """Returns the greatest revision that was ever given to an event."""
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _row(row: tuple[int, int, int, int, int, str, str, str, str]) -> EventRow:
+    revision, at, group_id, kind, state, actor, reason, note, fingerprints = row
+    named = msgspec.json.decode(fingerprints, type=list[str])
+    return EventRow(revision, at, Event(group_id, EventKind(kind), State(state), actor, reason, note, named))

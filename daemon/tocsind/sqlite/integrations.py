@@ -1,0 +1,103 @@
+"""Queries of integrations."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from tocsind.domain.integration import BUILT_IN, Integration, token_hash
+
+_COLUMNS = (
+    "id, public_id, type, display_name, description, token, reopen_window, stale_after, retention, created_at, "
+    "updated_at"
+)
+
+
+def by_token(connection: sqlite3.Connection, token: str) -> Integration | None:
+    """Returns the integration that has this token and is not deleted, or None."""
+    return _one(connection, "token_hash = ? AND deleted_at IS NULL", token_hash(token))
+
+
+def by_public_id(connection: sqlite3.Connection, public_id: str) -> Integration | None:
+    """Returns the integration that has this id and is not deleted, or None."""
+    return _one(connection, "public_id = ? AND deleted_at IS NULL", public_id)
+
+
+def by_id(connection: sqlite3.Connection, integration_id: int) -> Integration | None:
+    """Returns the integration with this id of the database, if it is not deleted, or None."""
+    return _one(connection, "id = ? AND deleted_at IS NULL", integration_id)
+
+
+def by_display_name(connection: sqlite3.Connection, display_name: str) -> Integration | None:
+    """Returns the integration that bears this name and is not deleted, or None."""
+    return _one(connection, "display_name = ? AND deleted_at IS NULL", display_name)
+
+
+def page(connection: sqlite3.Connection, after: int, limit: int) -> list[Integration]:
+    """Returns at most `limit` integrations, oldest first, with ids above `after`; not the built-in one."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM integrations WHERE id > ? AND type <> ? AND deleted_at IS NULL ORDER BY id LIMIT ?",
+        (after, BUILT_IN, limit),
+    )
+    return [Integration(*row) for row in rows]
+
+
+def any_created(connection: sqlite3.Connection) -> bool:
+    """Whether there is an integration that could be sent to."""
+    return bool(page(connection, 0, 1))
+
+
+def insert(connection: sqlite3.Connection, new: Integration) -> int:
+    """Stores a new integration; returns its id in the database."""
+    cursor = connection.execute(
+        "INSERT INTO integrations (public_id, type, display_name, description, token, token_hash, reopen_window, "
+        "stale_after, retention, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (new.public_id, new.type, *_settings(new), new.created, new.updated),
+    )
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+def update(connection: sqlite3.Connection, changed: Integration) -> None:
+    """Stores the settings and the token of an integration."""
+    connection.execute(
+        "UPDATE integrations SET display_name = ?, description = ?, token = ?, token_hash = ?, reopen_window = ?, "
+        "stale_after = ?, retention = ?, updated_at = ? WHERE id = ?",
+        (*_settings(changed), changed.updated, changed.id),
+    )
+
+
+def delete(connection: sqlite3.Connection, integration_id: int, now: int) -> None:
+    """Marks an integration as deleted; its groups still refer to it."""
+    connection.execute("UPDATE integrations SET deleted_at = ? WHERE id = ?", (now, integration_id))
+
+
+def deleted_with_open_groups(connection: sqlite3.Connection) -> list[int]:
+    """Returns the deleted integrations that still have open groups."""
+    rows = connection.execute(
+        "SELECT i.id FROM integrations AS i WHERE i.deleted_at IS NOT NULL AND EXISTS "
+        "(SELECT 1 FROM alert_groups AS g WHERE g.integration_id = i.id AND g.state IN (1, 2, 3))"
+    )
+    return [row[0] for row in rows]
+
+
+def _settings(integration: Integration) -> Sequence[Any]:
+    return (
+        integration.display_name,
+        integration.description,
+        integration.token,
+        token_hash(integration.token),
+        integration.reopen_window,
+        integration.stale_after,
+        integration.retention,
+    )
+
+
+def _one(connection: sqlite3.Connection, where: str, value: object) -> Integration | None:
+    row = connection.execute(f"SELECT {_COLUMNS} FROM integrations WHERE {where}", (value,)).fetchone()
+    return Integration(*row) if row else None
+
+
+def any_id(connection: sqlite3.Connection, public_id: str) -> int | None:
+    """Returns the id in the database of an integration, deleted or not, or None."""
+    row = connection.execute("SELECT id FROM integrations WHERE public_id = ?", (public_id,)).fetchone()
+    return int(row[0]) if row else None

@@ -1,0 +1,63 @@
+"""The file and the connections to it.
+
+Rules
+- WAL, so that readers and the writer do not wait for one another; synchronous=FULL, so that what is committed is on
+  disk. Group commit pays for it (measured: at 64 rows a commit FULL costs as much as NORMAL).
+- One connection writes. Readers have read-only connections of their own, kept in a pool, and each reads one snapshot.
+- The settings that were measured not to help (page size, mmap, cache size, checkpoints of our own) stay SQLite's.
+- The file and its companions are readable by their owner only: it holds the secrets of every integration.
+"""
+
+import os
+import queue
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tocsind.sqlite.migrate import migrate
+
+FILE = "tocsin.db"
+_CACHED_STATEMENTS = 512
+
+
+class Store:
+    """The file in a data folder. `writer` belongs to the writer thread alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        self.writer = sqlite3.connect(
+            self.path, isolation_level=None, check_same_thread=False, cached_statements=_CACHED_STATEMENTS
+        )
+        self.writer.execute("PRAGMA journal_mode = WAL")
+        self.writer.execute("PRAGMA synchronous = FULL")
+        self.migrated = migrate(self.writer)
+        self.writer.execute("PRAGMA foreign_keys = ON")
+        self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Lends a read-only connection inside one read transaction: everything read with it is of one moment."""
+        try:
+            connection = self._idle.get_nowait()
+        except queue.Empty:
+            connection = sqlite3.connect(
+                f"{self.path.absolute().as_uri()}?mode=ro",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=_CACHED_STATEMENTS,
+            )
+        try:
+            connection.execute("BEGIN")
+            yield connection
+        finally:
+            connection.execute("ROLLBACK")
+            self._idle.put(connection)
+
+    def close(self) -> None:
+        """Closes every connection that is not lent; the last one to close writes the WAL back into the file."""
+        while not self._idle.empty():
+            self._idle.get_nowait().close()
+        self.writer.close()

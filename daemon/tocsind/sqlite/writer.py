@@ -1,0 +1,202 @@
+"""The one writer: a thread that owns the write connection and commits what has gathered.
+
+Rules
+- Every change is a job: a function that gets a `Transaction` and returns an answer. Jobs that wait together are run in
+  one transaction and answered after its one commit (group commit). Nothing is delayed to gather more: under load enough
+  waits by itself, and alone a job is committed at once (measured: an added delay only hurts).
+- A job that raises is undone alone (a savepoint), and its exception is its answer. The others are committed.
+- When the file fails (disk full, I/O error), the whole transaction is undone and every job of it is answered with
+  UNAVAILABLE; memory that may have run ahead of the file is told to forget (`on_rollback`). The next transaction tries
+  again: there is no state of being broken to get out of.
+- What a transaction means for memory (timers, caches) is done in `after_commit`, never before: memory follows the file.
+- Between jobs, and at least every tick, the thread calls `tick`, which may return jobs of its own: timers run here,
+  so their order with everything else is the order of the file.
+- `now` is one wall-clock time for the whole transaction, `steady` one monotonic time.
+- The writer is the daemon's pulse: `healthy` says whether the last transaction could be committed.
+"""
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+import structlog
+
+from tocsind.clock import Clock
+from tocsind.domain.errors import TocsinError, unavailable
+
+T = TypeVar("T")
+TICK = 100_000
+MOST_JOBS = 64
+
+log = structlog.get_logger()
+
+
+class Transaction:
+    """One transaction, with one time. Times in microseconds."""
+
+    def __init__(self, connection: sqlite3.Connection, now: int, steady: int) -> None:
+        self.connection = connection
+        self.now = now
+        self.steady = steady
+        self.events_written = False
+        self._after_commit: list[Callable[[], None]] = []
+
+    def after_commit(self, do: Callable[[], None]) -> None:
+        """Has `do` called in the writer thread once the transaction is on disk, and only then."""
+        self._after_commit.append(do)
+
+    def mark(self) -> int:
+        """Where the list of things to do after the commit stands."""
+        return len(self._after_commit)
+
+    def forget_since(self, mark: int) -> None:
+        """Forgets what a job that was undone wanted done after the commit."""
+        del self._after_commit[mark:]
+
+    def committed(self) -> None:
+        """Does what was to be done after the commit."""
+        for do in self._after_commit:
+            do()
+
+
+Job = Callable[[Transaction], T]
+Entry = tuple[Job[Any], "Future[Any]"]
+
+
+class Writer:
+    """Runs jobs in one thread, on one connection, from `start` to `stop`."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        clock: Clock,
+        *,
+        tick: Callable[[], list[Entry]],
+        on_commit: Callable[[Transaction], None],
+        on_rollback: Callable[[], None],
+        on_health: Callable[[bool], None],
+    ) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._tick = tick
+        self._on_commit = on_commit
+        self._on_rollback = on_rollback
+        self._on_health = on_health
+        self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._stopping = False
+        self._next_tick = 0
+        self.healthy = True
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def submit(self, job: Job[T]) -> "Future[T]":
+        """Queues a job; its future is done when the commit is on disk, or with the exception of the job."""
+        future: Future[T] = Future()
+        if self._stopping:
+            future.set_exception(unavailable("the daemon is stopping"))
+        else:
+            self._queue.put((job, future))
+        return future
+
+    def do(self, job: Job[T]) -> T:
+        """Runs a job and waits for it; raises what it raises."""
+        return self.submit(job).result()
+
+    def stop(self) -> None:
+        """Runs everything that is queued, then ends the thread."""
+        self._stopping = True
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            entries, last = self._gather()
+            steady = self._clock.steady()
+            if steady >= self._next_tick:
+                self._next_tick = steady + TICK
+                entries.extend(self._tick())
+            if entries:
+                self._transact(entries)
+            if last:
+                return
+
+    def _gather(self) -> tuple[list[Entry], bool]:
+        """Waits for a job or the next tick, and takes what is there; the flag says that the writer is to stop."""
+        entries: list[Entry] = []
+        wait = max(0, self._next_tick - self._clock.steady()) / 1_000_000
+        try:
+            entry = self._queue.get(timeout=wait) if wait else self._queue.get_nowait()
+            while entry is not None:
+                entries.append(entry)
+                if len(entries) >= MOST_JOBS:
+                    return entries, False
+                entry = self._queue.get_nowait()
+        except queue.Empty:
+            return entries, False
+        return entries, True
+
+    def _transact(self, entries: list[Entry]) -> None:
+        transaction = Transaction(self._connection, self._clock.wall(), self._clock.steady())
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            answers = [self._attempt(transaction, job) for job, _ in entries]
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._undo(entries, error)
+            return
+        if not self.healthy:
+            log.info("the file can be written again")
+            self.healthy = True
+            self._on_health(True)
+        transaction.committed()
+        self._on_commit(transaction)
+        for (_, future), (value, failure) in zip(entries, answers, strict=True):
+            if failure is None:
+                future.set_result(value)
+            else:
+                future.set_exception(failure)
+
+    def _attempt(self, transaction: Transaction, job: Job[T]) -> tuple[T | None, Exception | None]:
+        """Runs one job inside a savepoint. sqlite3's errors go on, but for those that only this job can mean."""
+        mark = transaction.mark()
+        self._connection.execute("SAVEPOINT job")
+        try:
+            value = job(transaction)
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError) as error:
+            log.exception("a job failed")
+            failure: Exception = error
+        except sqlite3.Error:
+            raise
+        except TocsinError as refusal:
+            failure = refusal
+        except Exception as error:
+            log.exception("a job failed")
+            failure = error
+        else:
+            self._connection.execute("RELEASE job")
+            return value, None
+        self._connection.execute("ROLLBACK TO job")
+        self._connection.execute("RELEASE job")
+        transaction.forget_since(mark)
+        self._on_rollback()
+        return None, failure
+
+    def _undo(self, entries: list[Entry], error: sqlite3.Error) -> None:
+        if self.healthy:
+            log.error("the file cannot be written", error=str(error))
+            self.healthy = False
+            self._on_health(False)
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error as second:
+            log.error("rolling back failed", error=str(second))
+        self._on_rollback()
+        for _, future in entries:
+            future.set_exception(unavailable(f"the file cannot be written: {error}"))
