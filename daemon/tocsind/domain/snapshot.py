@@ -104,9 +104,9 @@ def receive(
     recent = now - known.state_since < reopen_window
     if recent and known.resolve_reason is ResolveReason.SOURCE:
         return _reopen(known, alerts, notification, now)
-    if recent and known.resolve_reason is ResolveReason.USER and known.source_firing:
-        if known.digest == notification.digest or _nothing_new(alerts, notification):
-            return _record(known, alerts, notification, report, now)
+    by_person = recent and known.resolve_reason is ResolveReason.USER and known.source_firing
+    if by_person and (known.digest == notification.digest or _nothing_new(alerts, notification)):
+        return _record(known, alerts, notification, report, now)
     return _open(notification, source, integration_id, now, new_id())
 
 
