@@ -41,7 +41,11 @@ class Engine:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         self.clock = clock
         self._lock = FolderLock(folder)
-        self.store = Store(folder)
+        try:
+            self.store = Store(folder)
+        except BaseException:
+            self._lock.release()
+            raise
         for name in self.store.migrated:
             log.info("migrated", migration=name)
         self.memory = Memory(clock, self.store.writer)

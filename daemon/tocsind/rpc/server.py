@@ -77,6 +77,8 @@ class Server:
                 ("grpc.max_receive_message_length", MOST_BYTES),
                 ("grpc.max_send_message_length", MOST_BYTES),
                 ("grpc.so_reuseport", 0),
+                # Gateways on other machines look every 10 s whether we are there; gRPC's default takes that for abuse.
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
             ],
         )
         intake_pb2_grpc.add_IntakeServiceServicer_to_server(self._intake, self._server)

@@ -30,10 +30,14 @@ class Store:
         self.writer = sqlite3.connect(
             self.path, isolation_level=None, check_same_thread=False, cached_statements=_CACHED_STATEMENTS
         )
-        self.writer.execute("PRAGMA journal_mode = WAL")
-        self.writer.execute("PRAGMA synchronous = FULL")
-        self.migrated = migrate(self.writer)
-        self.writer.execute("PRAGMA foreign_keys = ON")
+        try:
+            self.writer.execute("PRAGMA journal_mode = WAL")
+            self.writer.execute("PRAGMA synchronous = FULL")
+            self.migrated = migrate(self.writer)
+            self.writer.execute("PRAGMA foreign_keys = ON")
+        except BaseException:
+            self.writer.close()
+            raise
         self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
 
     @contextmanager
@@ -52,9 +56,19 @@ class Store:
         try:
             connection.execute("BEGIN")
             yield connection
-        finally:
-            connection.execute("ROLLBACK")
-            self._idle.put(connection)
+        except sqlite3.Error:
+            # It may be of no more use; the next reader gets a new one.
+            connection.close()
+            raise
+        except BaseException:
+            self._give_back(connection)
+            raise
+        else:
+            self._give_back(connection)
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        connection.execute("ROLLBACK")
+        self._idle.put(connection)
 
     def close(self) -> None:
         """Closes every connection that is not lent; the last one to close writes the WAL back into the file."""

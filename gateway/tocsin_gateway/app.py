@@ -1,0 +1,137 @@
+"""The Falcon app: which URL leads where, and what everything is wired to.
+
+The rules:
+
+* Every URL is served with and without the last slash, and never by a redirect (Alertmanager follows a 301 with a GET
+  and takes the answer to that for success).
+* A wrong method gets 405, with the right ones and what the URL is for, whatever the method is.
+* Whatever goes wrong is told in one line of plain text.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any, Final
+
+import falcon
+import falcon.asgi
+import grpc
+import grpc.aio
+import structlog
+
+from tocsin.v1 import intake_pb2, intake_pb2_grpc
+from tocsin_gateway import answers
+from tocsin_gateway.answers import Answer
+from tocsin_gateway.dispatcher import Deliver, Dispatcher
+from tocsin_gateway.edge import Edge
+from tocsin_gateway.intake import HeartbeatResource, NotificationResource
+from tocsin_gateway.metrics import Metrics
+from tocsin_gateway.presence import Presence
+from tocsin_gateway.status import Exposition, Healthy, Ready
+
+NOTIFICATIONS: Final = "/integrations/v1/{integration_type}/{credential}"
+HEARTBEATS: Final = NOTIFICATIONS + "/heartbeat"
+
+_PURPOSES: Final = {
+    NOTIFICATIONS: ("POST", "this URL takes Alertmanager's notifications, by POST only"),
+    HEARTBEATS: ("GET, POST", "this URL takes heartbeats, by GET or POST"),
+}
+"""By route: the methods and what it is for."""
+
+_MESSAGE_LIMIT: Final = 256 * 1024 * 1024
+
+_CHANNEL_OPTIONS: Final = (
+    # One body can be 32 MiB, and gRPC's default is 4 MiB.
+    ("grpc.max_send_message_length", _MESSAGE_LIMIT),
+    ("grpc.max_receive_message_length", _MESSAGE_LIMIT),
+    # The daemon is back within a second or so of a restart: look often.
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 500),
+    # The dispatcher repeats calls by its own rules.
+    ("grpc.enable_retries", 0),
+    ("grpc.enable_http_proxy", 0),
+)
+
+_REMOTE_OPTIONS: Final = (
+    # Over a network a dead peer may be silent: notice it by pings.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 3_000),
+)
+
+_log = structlog.get_logger("tocsin_gateway")
+
+_Request = falcon.asgi.Request
+_Response = falcon.asgi.Response
+_App = falcon.asgi.App[_Request, _Response]
+_Event = Mapping[str, Any]
+
+
+class _Gateway:
+    """What lives between the start and the end of the server, in its event loop."""
+
+    def __init__(self, app: _App, metrics: Metrics, target: str, max_body: int) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._target = target
+        self._max_body = max_body
+
+    async def process_startup(self, scope: _Event, event: _Event) -> None:
+        """Opens the channel (never before the fork: gRPC does not survive one) and all that hangs on it."""
+        options = _CHANNEL_OPTIONS if self._target.startswith("unix:") else (*_CHANNEL_OPTIONS, *_REMOTE_OPTIONS)
+        self._channel = grpc.aio.insecure_channel(self._target, options=options)
+        stub: intake_pb2_grpc.IntakeServiceAsyncStub = intake_pb2_grpc.IntakeServiceStub(self._channel)
+        self._dispatcher = Dispatcher(_deliver_by(stub), self._metrics)
+        presence = Presence(stub, f"{socket.gethostname()}:{os.getpid()}", self._metrics)
+        self._attending = asyncio.get_running_loop().create_task(presence.attend())
+        intake = (self._dispatcher, self._metrics, self._max_body)
+        self._app.add_route(NOTIFICATIONS, NotificationResource(*intake))
+        self._app.add_route(HEARTBEATS, HeartbeatResource(*intake))
+        self._app.add_route("/-/ready", Ready(self._channel))
+        _log.info("gateway started", target=self._target, max_body=self._max_body)
+
+    async def process_shutdown(self, scope: _Event, event: _Event) -> None:
+        """Runs after the last request was answered, or given up."""
+        self._attending.cancel()
+        await self._dispatcher.close()
+        await self._channel.close()
+        _log.info("gateway stopped")
+
+
+def create_app(target: str, max_body: int) -> Edge:
+    """The ASGI application of a gateway for the daemon at the gRPC target `target`; `max_body` is in bytes."""
+    metrics = Metrics()
+    app: _App = falcon.asgi.App(media_type=falcon.MEDIA_TEXT)
+    app.req_options.strip_url_path_trailing_slash = True
+    app.add_middleware(_Gateway(app, metrics, target, max_body))
+    app.add_route("/-/healthy", Healthy())
+    app.add_route("/metrics", Exposition(metrics))
+    app.add_error_handler(Exception, _on_defect)
+    app.add_error_handler(falcon.HTTPError, _on_http_error)
+    app.add_error_handler(falcon.HTTPMethodNotAllowed, _on_wrong_method)
+    return Edge(app, metrics)
+
+
+def _deliver_by(stub: "intake_pb2_grpc.IntakeServiceAsyncStub") -> Deliver:
+    async def deliver(request: intake_pb2.DeliverRequest, timeout: float) -> intake_pb2.DeliverResponse:
+        return await stub.Deliver(request, timeout=timeout)
+
+    return deliver
+
+
+async def _on_defect(req: _Request, resp: _Response, error: Exception, params: dict[str, Any]) -> None:
+    _log.error("request failed", exc_info=error)
+    answers.give(resp, answers.unavailable("the gateway failed to handle this: see its log"))
+
+
+async def _on_http_error(req: _Request, resp: _Response, error: falcon.HTTPError, params: dict[str, Any]) -> None:
+    text = "there is nothing here" if error.status_code == 404 else error.title or "the request is wrong"
+    answers.give(resp, Answer(error.status_code, text, tuple(dict(error.headers or {}).items())))
+
+
+async def _on_wrong_method(
+    req: _Request, resp: _Response, error: falcon.HTTPMethodNotAllowed, params: dict[str, Any]
+) -> None:
+    allowed, purpose = _PURPOSES.get(req.uri_template or "", ("GET, HEAD", "this URL is read by GET"))
+    answers.give(resp, Answer(405, purpose, (("Allow", allowed),)))

@@ -1,0 +1,263 @@
+"""The way of deliveries to the daemon: what arrives together travels together.
+
+A gRPC call is the most expensive thing that the gateway does, and the daemon commits all of one call at once. So one
+call is in flight; what arrives meanwhile is gathered and goes with the next one. Nothing ever waits for company.
+
+The rules:
+
+* Every delivery is answered by its own deadline, whatever becomes of the call that carries it.
+* A call that has not answered within `PATIENCE` no longer holds up those behind it: the next one starts beside it.
+* UNAVAILABLE means that nothing of the batch was applied, or that nobody knows; delivering twice is harmless. What has
+  time left is sent again after a pause: the daemon may just be restarting. So it is when the daemon broke a call off.
+* If a batch is refused for what is in it (or nobody knows why), each of its deliveries is sent once more, alone: one
+  bad delivery must not take others with it.
+* Ages and times left are computed at the moment of the call. That is also why no call waits for the channel to be
+  ready: ages would stand still while it does.
+* What waits for an answer is limited in number and in size; beyond that, deliveries are refused at once.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
+
+import grpc
+import grpc.aio
+import structlog
+
+from tocsin.v1 import intake_pb2
+from tocsin_gateway.metrics import Metrics
+
+BATCH_COUNT: Final = 256
+"""Deliveries in one call (the contract allows 1,000)."""
+
+BATCH_WEIGHT: Final = 8 * 1024 * 1024
+"""Bytes of request bodies in one call, beyond its first delivery."""
+
+PENDING_COUNT: Final = 20_000
+"""Deliveries that may wait for an answer."""
+
+PENDING_WEIGHT: Final = 512 * 1024 * 1024
+"""Bytes of request bodies that may wait for an answer."""
+
+PATIENCE: Final = 1.0
+"""Seconds after which the next call starts beside one that has not answered."""
+
+FIRST_PAUSE: Final = 0.05
+"""Seconds before the first repeat after UNAVAILABLE; the pause doubles up to `LAST_PAUSE`."""
+
+LAST_PAUSE: Final = 0.4
+
+TICK: Final = 0.05
+"""Seconds between two looks at the deadlines, while anything waits."""
+
+_TOO_LATE: Final = "the daemon has not answered in time: try again"
+
+_WORTH_REPEATING: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.ABORTED})
+
+_REFUSED_FOR_CONTENT: Final = frozenset(
+    {
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.OUT_OF_RANGE,
+        grpc.StatusCode.FAILED_PRECONDITION,
+        grpc.StatusCode.DATA_LOSS,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNKNOWN,
+    }
+)
+
+_log = structlog.get_logger("tocsin_gateway")
+
+Deliver = Callable[[intake_pb2.DeliverRequest, float], Awaitable[intake_pb2.DeliverResponse]]
+"""Makes the call, within so many seconds; raises `grpc.aio.AioRpcError`."""
+
+
+class NotDelivered(Exception):
+    """The daemon has not taken the delivery, or nobody knows. The text says why, for the sender's log."""
+
+
+class _Pending:
+    """One delivery that waits for its receipt."""
+
+    __slots__ = ("alone", "answer", "arrived_at", "deadline", "delivery", "weight")
+
+    def __init__(self, delivery: intake_pb2.Delivery, weight: int, arrived_at: float, deadline: float) -> None:
+        self.delivery = delivery
+        self.weight = weight
+        self.arrived_at = arrived_at
+        self.deadline = deadline
+        self.alone = False
+        self.answer: asyncio.Future[intake_pb2.Receipt] = asyncio.get_running_loop().create_future()
+
+    def fail(self, reason: str) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(NotDelivered(reason))
+
+
+class Dispatcher:
+    """Gathers deliveries and calls the daemon. It lives in one event loop."""
+
+    def __init__(self, deliver: Deliver, metrics: Metrics) -> None:
+        self._deliver = deliver
+        self._metrics = metrics
+        self._queue: deque[_Pending] = deque()
+        self._calls: dict[asyncio.Task[None], list[_Pending]] = {}
+        self._last_call_at = 0.0
+        self._pause = 0.0
+        self._pausing: asyncio.TimerHandle | None = None
+        self._ticking: asyncio.TimerHandle | None = None
+        self._count = 0
+        self._weight = 0
+        self._closed = False
+        metrics.pending.set_function(lambda: self._count)
+
+    async def submit(
+        self, delivery: intake_pb2.Delivery, *, weight: int, arrived_at: float, deadline: float
+    ) -> intake_pb2.Receipt:
+        """The daemon's receipt for `delivery`, whose two times are filled in when it is sent.
+
+        `weight` is about how many bytes it takes; `arrived_at` and `deadline` are times of the monotonic clock. Raises
+        `NotDelivered` by the deadline at the latest (and one tick).
+        """
+        if self._closed:
+            raise NotDelivered("the gateway is stopping: try again")
+        # One delivery is always taken, however large: the limit of the body is the limit for one.
+        if self._count and (self._count >= PENDING_COUNT or self._weight + weight > PENDING_WEIGHT):
+            raise NotDelivered("too much is waiting for the daemon: try again")
+        pending = _Pending(delivery, weight, arrived_at, deadline)
+        self._count += 1
+        self._weight += weight
+        self._queue.append(pending)
+        self._go_on()
+        try:
+            return await pending.answer
+        finally:
+            self._count -= 1
+            self._weight -= weight
+
+    async def close(self) -> None:
+        """Ends every call and fails what still waits."""
+        self._closed = True
+        for timer in (self._pausing, self._ticking):
+            if timer is not None:
+                timer.cancel()
+        for pending in self._waiting():
+            pending.fail("the gateway is stopping: try again")
+        calls = list(self._calls)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+
+    def _waiting(self) -> Iterable[_Pending]:
+        yield from self._queue
+        for batch in self._calls.values():
+            yield from batch
+
+    def _go_on(self) -> None:
+        """Starts a call if there is something to send and nothing speaks against it."""
+        if not self._queue or self._pausing is not None or self._closed:
+            return
+        if self._calls and time.monotonic() - self._last_call_at < PATIENCE:
+            return
+        self._last_call_at = time.monotonic()
+        batch: list[_Pending] = []
+        # The task starts in the loop's next round, and only then takes what has gathered.
+        task = asyncio.get_running_loop().create_task(self._call(batch))
+        self._calls[task] = batch
+        task.add_done_callback(self._after_call)
+        if self._ticking is None:
+            self._ticking = asyncio.get_running_loop().call_later(TICK, self._tick)
+
+    def _after_call(self, task: asyncio.Task[None]) -> None:
+        self._calls.pop(task, None)
+        self._go_on()
+
+    def _tick(self) -> None:
+        """Fails what has run out of time. It looks at all that waits: usually that is little, at most 20,000."""
+        self._ticking = None
+        now = time.monotonic()
+        for pending in self._waiting():
+            if pending.deadline <= now:
+                pending.fail(_TOO_LATE)
+        while self._queue and self._queue[0].answer.done():
+            self._queue.popleft()
+        self._go_on()
+        if (self._queue or self._calls) and self._ticking is None and not self._closed:
+            self._ticking = asyncio.get_running_loop().call_later(TICK, self._tick)
+
+    def _take(self, batch: list[_Pending]) -> None:
+        """Moves the next deliveries from the queue into `batch`; leaves out those whose sender waits no longer."""
+        weight = 0
+        while self._queue and len(batch) < BATCH_COUNT:
+            pending = self._queue[0]
+            if not pending.answer.done():
+                if batch and (pending.alone or weight + pending.weight > BATCH_WEIGHT):
+                    return
+                # The first one is not weighed: see BATCH_WEIGHT.
+                weight += pending.weight if batch else 0
+                batch.append(pending)
+            self._queue.popleft()
+            if pending.alone and batch:
+                return
+
+    async def _call(self, batch: list[_Pending]) -> None:
+        self._take(batch)
+        if not batch:
+            return
+        now = time.monotonic()
+        request = intake_pb2.DeliverRequest()
+        for pending in batch:
+            delivery = pending.delivery
+            delivery.age_micros = max(0, int((now - pending.arrived_at) * 1e6))
+            delivery.time_left_micros = max(0, int((pending.deadline - now) * 1e6))
+            request.deliveries.append(delivery)
+        self._metrics.batch_size.observe(len(batch))
+        try:
+            response = await self._deliver(request, max(TICK, max(pending.deadline for pending in batch) - now))
+            if len(response.receipts) != len(batch):
+                self._refused(batch, f"{len(response.receipts)} receipts for {len(batch)} deliveries")
+                return
+        except grpc.aio.AioRpcError as error:
+            self._failed(batch, error)
+            return
+        except Exception as error:
+            _log.exception("calling the daemon failed")
+            self._refused(batch, type(error).__name__)
+            return
+        self._pause = 0.0
+        for pending, receipt in zip(batch, response.receipts, strict=True):
+            if not pending.answer.done():
+                pending.answer.set_result(receipt)
+
+    def _failed(self, batch: list[_Pending], error: grpc.aio.AioRpcError) -> None:
+        code = error.code()
+        if code in _WORTH_REPEATING:
+            self._again(batch)
+            self._pause = min(self._pause * 2, LAST_PAUSE) or FIRST_PAUSE
+            if self._pausing is None and not self._closed:
+                self._pausing = asyncio.get_running_loop().call_later(self._pause, self._end_pause)
+        elif code in _REFUSED_FOR_CONTENT:
+            self._refused(batch, code.name)
+        else:
+            _log.warning("a call of the daemon failed", code=code.name, deliveries=len(batch))
+            late = code is grpc.StatusCode.DEADLINE_EXCEEDED
+            for pending in batch:
+                pending.fail(_TOO_LATE if late else f"the daemon could not take this ({code.name}): try again")
+
+    def _refused(self, batch: list[_Pending], why: str) -> None:
+        _log.warning("a call of the daemon failed", code=why, deliveries=len(batch))
+        if len(batch) == 1:
+            batch[0].fail(f"the daemon could not take this ({why}): try again")
+            return
+        for pending in batch:
+            pending.alone = True
+        self._again(batch)
+
+    def _again(self, batch: list[_Pending]) -> None:
+        self._queue.extendleft(pending for pending in reversed(batch) if not pending.answer.done())
+
+    def _end_pause(self) -> None:
+        self._pausing = None
+        self._go_on()

@@ -1,0 +1,143 @@
+"""The two kinds of request that the daemon decides: notifications and beats.
+
+Both become a `Delivery`; whether the credentials are good is for the daemon to say, each time: the gateway remembers
+nothing about them.
+"""
+
+import asyncio
+import time
+from typing import Final, Literal
+
+import falcon
+import falcon.asgi
+
+from tocsin.v1 import intake_pb2
+from tocsin_gateway import answers
+from tocsin_gateway.alertmanager import BadNotification, read_notification, says_resolved
+from tocsin_gateway.answers import Answer
+from tocsin_gateway.body import Body, BodyCut, BodyTooLarge
+from tocsin_gateway.dispatcher import Dispatcher, NotDelivered
+from tocsin_gateway.edge import BODY, KIND
+from tocsin_gateway.metrics import Metrics
+
+TIME_TO_ANSWER: Final = 5.0
+"""Seconds from a complete body to the answer. Alertmanager's shortest window for one notification, with all repeats, is
+10 s."""
+
+LARGE_BODY: Final = 256 * 1024
+"""Bytes from which a body is read by another thread (for some milliseconds), so that others are not held up."""
+
+_Request = falcon.asgi.Request
+_Response = falcon.asgi.Response
+
+
+class _Resource:
+    """What both have in common."""
+
+    kind: Literal["notification", "heartbeat"]
+
+    def __init__(self, dispatcher: Dispatcher, metrics: Metrics, max_body: int) -> None:
+        self._dispatcher = dispatcher
+        self._metrics = metrics
+        self._max_body = max_body
+
+    async def on_options(self, req: _Request, resp: _Response, **_: str) -> None:
+        """Refused like any other method; by itself Falcon would answer 200."""
+        raise falcon.HTTPMethodNotAllowed(())
+
+    async def _read(self, req: _Request) -> bytes:
+        """The body, within the limit. Raises what `Body.read` raises."""
+        body: Body = req.scope[BODY]
+        content = await body.read(self._max_body)
+        self._metrics.request_bytes.inc(len(content))
+        return content
+
+    def _too_large(self) -> Answer:
+        return Answer(413, f"the body is over the limit of {self._max_body} bytes")
+
+    async def _deliver(
+        self, delivery: intake_pb2.Delivery, size: int, arrived_at: float, complete_at: float, if_accepted: Answer
+    ) -> Answer:
+        try:
+            receipt = await self._dispatcher.submit(
+                delivery, weight=size + 512, arrived_at=arrived_at, deadline=complete_at + TIME_TO_ANSWER
+            )
+        except NotDelivered as reason:
+            return answers.unavailable(str(reason))
+        return answers.for_receipt(receipt, delivery.integration_type, if_accepted)
+
+
+class NotificationResource(_Resource):
+    """`/integrations/v1/{integration_type}/{credential}/`: one notification of an Alertmanager."""
+
+    kind = "notification"
+
+    async def on_post(self, req: _Request, resp: _Response, integration_type: str, credential: str) -> None:
+        """Answers once the daemon has judged it."""
+        req.scope[KIND] = self.kind
+        answers.give(resp, await self._answer(req, _addressed(req, integration_type, credential)))
+
+    async def _answer(self, req: _Request, delivery: intake_pb2.Delivery) -> Answer:
+        try:
+            content = await self._read(req)
+        except BodyTooLarge:
+            return self._too_large()
+        except BodyCut:
+            return answers.unavailable("the body did not arrive in full")
+        # The order of notifications is that in which they were complete here.
+        complete_at = time.monotonic()
+        if delivery.integration_type != "alertmanager":
+            unreadable = answers.refusal(answers.NOT_READABLE_HERE)
+            return await self._deliver(delivery, 0, complete_at, complete_at, unreadable)
+        try:
+            if len(content) > LARGE_BODY:
+                await asyncio.to_thread(read_notification, content, delivery.notification)
+            else:
+                read_notification(content, delivery.notification)
+        except BadNotification as error:
+            return answers.refusal(str(error))
+        never_judged = answers.unavailable("the daemon checked the token only")
+        return await self._deliver(delivery, len(content), complete_at, complete_at, never_judged)
+
+
+class HeartbeatResource(_Resource):
+    """`/integrations/v1/{integration_type}/{credential}/heartbeat/`: one beat."""
+
+    kind = "heartbeat"
+
+    async def on_get(self, req: _Request, resp: _Response, integration_type: str, credential: str) -> None:
+        """A beat, whatever else the request says."""
+        req.scope[KIND] = self.kind
+        body: Body = req.scope[BODY]
+        delivery = _addressed(req, integration_type, credential)
+        delivery.beat.SetInParent()
+        answers.give(resp, await self._deliver(delivery, 0, body.arrived_at, body.arrived_at, answers.OK))
+
+    async def on_post(self, req: _Request, resp: _Response, integration_type: str, credential: str) -> None:
+        """A beat, unless the body is an Alertmanager's that says the source has stopped."""
+        req.scope[KIND] = self.kind
+        answers.give(resp, await self._answer(req, _addressed(req, integration_type, credential)))
+
+    async def _answer(self, req: _Request, delivery: intake_pb2.Delivery) -> Answer:
+        body: Body = req.scope[BODY]
+        try:
+            content = await self._read(req)
+        except BodyTooLarge:
+            return self._too_large()
+        except BodyCut:
+            return answers.unavailable("the body did not arrive in full")
+        if len(content) > LARGE_BODY:
+            resolved = await asyncio.to_thread(says_resolved, content)
+        else:
+            resolved = says_resolved(content)
+        if not resolved:
+            delivery.beat.SetInParent()
+        # The source was alive when it began to send, so that is the time of the beat.
+        return await self._deliver(delivery, 0, body.arrived_at, time.monotonic(), answers.OK)
+
+
+def _addressed(req: _Request, integration_type: str, credential: str) -> intake_pb2.Delivery:
+    """A delivery without content, with what the request says about its integration."""
+    scheme, _, token = (req.auth or "").partition(" ")
+    bearer = token.strip() if scheme.lower() == "bearer" else ""
+    return intake_pb2.Delivery(integration_type=integration_type, credential=credential, bearer_token=bearer)

@@ -1,0 +1,111 @@
+"""The HTTP server: gunicorn with one worker of its own ASGI kind.
+
+One process is enough (two are no faster below 32 connections), and one dispatcher combines best. What is set here, and
+why, stands beside each setting; two habits of gunicorn 27's ASGI worker are mended below:
+
+* At a stop it waits for idle keep-alive connections until its patience ends. Alertmanager keeps its connections for
+  five minutes: every stop would take that patience. Idle connections are closed at once instead.
+* It gives the head of a connection's first request unlimited time. It gets the time of an idle connection.
+"""
+
+import resource
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]  # gunicorn has no types
+from gunicorn.asgi.protocol import ASGIProtocol  # type: ignore[import-untyped]
+from gunicorn.workers import gasgi  # type: ignore[import-untyped]
+
+from tocsin_gateway.logs import LOGGING
+
+IDLE_SECONDS: Final = 310
+"""Alertmanager closes idle connections after 300 s. We must not be first: it might just be sending."""
+
+STOP_SECONDS: Final = 7
+"""For requests in flight at a stop: the 5 s that an answer may take, and up to 1 s until gunicorn's worker looks."""
+
+_log = structlog.get_logger("tocsin_gateway")
+
+
+class Connection(ASGIProtocol):  # type: ignore[misc]
+    """One connection of a sender."""
+
+    def connection_made(self, transport: Any) -> None:
+        """Counts it, and limits the time for its first request."""
+        super().connection_made(transport)
+        self.worker.connections.add(self)
+        self._arm_keepalive_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forgets it."""
+        self.worker.connections.discard(self)
+        super().connection_lost(exc)
+
+    def close_if_idle(self) -> None:
+        """Closes it unless a request is being handled."""
+        if self._awaiting_request:
+            self._keepalive_timeout()
+
+
+class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
+    """The worker process."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.connections: set[Connection] = set()
+
+    def init_process(self) -> None:
+        """Puts our kind of connection in place of gunicorn's, which has no setting for it."""
+        gasgi.ASGIProtocol = Connection
+        super().init_process()
+
+    async def _shutdown(self) -> None:
+        for connection in list(self.connections):
+            connection.close_if_idle()
+        await super()._shutdown()
+
+
+class Server(BaseApplication):  # type: ignore[misc]
+    """gunicorn, configured by us alone: it reads no file and no environment but systemd's."""
+
+    def __init__(self, bind: str, load_app: Callable[[], Any]) -> None:
+        """`load_app` is called in the worker process, after the fork."""
+        self._bind = bind
+        self._load_app = load_app
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Sets what differs from gunicorn's defaults."""
+        for name, value in {
+            "bind": self._bind,
+            "workers": 1,
+            "worker_class": Worker,
+            "proc_name": "tocsin-gateway",
+            "asgi_loop": "asyncio",
+            # Without the channel that is opened at the start nothing works.
+            "asgi_lifespan": "on",
+            "keepalive": IDLE_SECONDS,
+            "graceful_timeout": STOP_SECONDS,
+            # A sender that goes away does not call back what it has sent: let it be delivered.
+            "asgi_disconnect_grace_period": STOP_SECONDS,
+            "control_socket_disable": True,
+            # No access log: the paths are secrets.
+            "accesslog": None,
+            "logconfig_dict": LOGGING,
+            "limit_request_line": 8190,
+        }.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """The ASGI app."""
+        return self._load_app()
+
+
+def raise_open_files_limit() -> None:
+    """Allows as many connections as the system permits: Alertmanager opens one for each group, without limit."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (ValueError, OSError) as error:
+        _log.warning("the limit of open files stays as it was", reason=str(error))

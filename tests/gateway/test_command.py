@@ -1,0 +1,60 @@
+"""The command line of the gateway."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from tocsin_gateway import __main__ as command
+from tocsin_gateway import app, logs, server
+
+
+def test_help_names_every_option() -> None:
+    """`--help` names every option with its default."""
+    shown = CliRunner().invoke(command.main, ["--help"]).output
+    for text in ("--http", "127.0.0.1:8080", "--target", "unix:/run/tocsin/tocsind.sock", "--max-body", "33554432"):
+        assert text in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "expected"),
+    [
+        ([], {}, ("127.0.0.1:8080", "unix:/run/tocsin/tocsind.sock", 33554432)),
+        ([], {"TOCSIN_TARGET": "daemon:50051"}, ("127.0.0.1:8080", "daemon:50051", 33554432)),
+        (["--target", "dns:d"], {"TOCSIN_TARGET": "daemon:50051"}, ("127.0.0.1:8080", "dns:d", 33554432)),
+        (["--http", "[::]:80", "--max-body", "5000"], {}, ("[::]:80", "unix:/run/tocsin/tocsind.sock", 5000)),
+    ],
+)
+def test_options_reach_the_server(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], environment: dict[str, str], expected: tuple[str, str, int]
+) -> None:
+    """An option given counts, then the environment, then the default."""
+    served: list[Any] = []
+
+    class Server:
+        def __init__(self, bind: str, load_app: Any) -> None:
+            served.append((bind, *load_app()))
+
+        def run(self) -> None:
+            pass
+
+    monkeypatch.delenv("TOCSIN_TARGET", raising=False)
+    monkeypatch.setattr(logs, "set_up", lambda: None)
+    monkeypatch.setattr(server, "raise_open_files_limit", lambda: None)
+    monkeypatch.setattr(server, "Server", Server)
+    monkeypatch.setattr(app, "create_app", lambda target, max_body: (target, max_body))
+    assert CliRunner().invoke(command.main, arguments, env=environment).exit_code == 0
+    assert served == [expected]
+
+
+def test_the_limit_of_open_files_is_raised() -> None:
+    """The gateway allows itself as many connections as the system permits."""
+    code = (
+        "import resource; from tocsin_gateway.server import raise_open_files_limit;"
+        "hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1];"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (hard // 2, hard)); raise_open_files_limit();"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True\n"
