@@ -1,0 +1,40 @@
+"""The program `tocsin`: puts the nouns together."""
+
+import sys
+
+import click
+
+from . import group_actions, watch  # noqa: F401  (they add their commands to `groups`)
+from .commands import Root
+from .connection import EXIT_CODES
+from .groups import groups
+from .heartbeats import heartbeats
+from .integrations import integrations
+from .up import up
+
+_EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
+
+
+@click.group(cls=Root, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tocsin", message="%(prog)s %(version)s")
+def tocsin() -> None:
+    """Ask and steer Tocsin, the on-prem home for alerts.
+
+    `tocsin up` starts a trial; everything else talks to a running daemon.
+    """
+
+
+for command in (integrations, groups, heartbeats, up):
+    tocsin.add_command(command)
+
+
+def main() -> None:
+    """Run the command line of this process, and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character gets its escaped form instead of a crash.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    tocsin.main(prog_name="tocsin")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,244 @@
+"""`tocsin groups`: alert groups, what people act on. The commands that read them; the verbs are in group_actions.py,
+the stream is in watch.py.
+"""
+
+import sys
+
+import click
+
+from tocsin.v1.alert_groups_pb2 import (
+    AlertGroup,
+    Event,
+    GetAlertGroupRequest,
+    GetPayloadRequest,
+    ListAlertGroupsRequest,
+    ListAlertsRequest,
+    ListAlertsResponse,
+    ListEventsRequest,
+    ListEventsResponse,
+)
+
+from . import names, output
+from .commands import Group, Settings, notice, pass_settings
+
+_STATES = ["firing", "acknowledged", "silenced", "resolved", "open"]
+_ALERTS_SHOWN = 50
+
+_GROUP_COLUMNS = (
+    output.Column("NAME"),
+    output.Column("STATE"),
+    output.Column("FIRING", right=True),
+    output.Column("TITLE", folds=True),
+    output.Column("OPENED", folds=True),
+    output.Column("INTEGRATION"),
+)
+_ALERT_COLUMNS = (
+    output.Column("FINGERPRINT"),
+    output.Column("STATE"),
+    output.Column("LABELS", folds=True),
+    output.Column("SINCE", folds=True),
+)
+_EVENT_COLUMNS = (
+    output.Column("REVISION", right=True),
+    output.Column("TIME"),
+    output.Column("WHAT"),
+    output.Column("WHO", folds=True),
+    output.Column("WHY AND NOTE", folds=True),
+)
+
+
+@click.group(cls=Group)
+def groups() -> None:
+    """Alert groups: what people act on.
+
+    NAME is alertGroups/42, 42 or '#42'.
+    """
+
+
+@groups.command("list")
+@click.option("--state", type=click.Choice(_STATES), help="Only groups in this state; open: all but resolved.")
+@click.option("--integration", type=names.INTEGRATION, help="Only groups of this integration: integrations/ID.")
+@click.option("--page-size", type=click.IntRange(1, 1000), help="At most this many at once. Default: 50.")
+@click.option("--page-token", metavar="TOKEN", help="The nextPageToken of the page before (-o json prints it).")
+@click.option("--all", "everything", is_flag=True, help="Follow the pages to the last one.")
+@pass_settings
+def list_(
+    settings: Settings,
+    state: str | None,
+    integration: str | None,
+    page_size: int | None,
+    page_token: str | None,
+    everything: bool,
+) -> None:
+    """List alert groups, newest first."""
+    request = ListAlertGroupsRequest(
+        page_size=page_size or 0, page_token=page_token or "", filter=_filter(state, integration)
+    )
+    with settings.connect() as daemon:
+        if everything:
+            response = daemon.all_pages(daemon.groups.ListAlertGroups, request)
+        else:
+            response = daemon.call(daemon.groups.ListAlertGroups, request)
+    if settings.json:
+        output.print_json(response, "alertGroups")
+        return
+    output.print_table(_GROUP_COLUMNS, map(_group_row, response.alert_groups))
+    if response.next_page_token:
+        notice("there are more: --all lists them all")
+
+
+@groups.command()
+@click.argument("name", type=names.ALERT_GROUP)
+@pass_settings
+def show(settings: Settings, name: str) -> None:
+    """Show one group, with its alerts and its timeline. With -o json: the group alone."""
+    with settings.connect() as daemon:
+        group = daemon.call(daemon.groups.GetAlertGroup, GetAlertGroupRequest(name=name))
+        if settings.json:
+            output.print_json(group)
+            return
+        alerts = daemon.call(daemon.groups.ListAlerts, ListAlertsRequest(parent=name, page_size=_ALERTS_SHOWN))
+        events = daemon.all_pages(daemon.groups.ListEvents, ListEventsRequest(parent=name, page_size=1000))
+    _print_group(group)
+    output.print_heading("Alerts")
+    _print_alerts(alerts)
+    if alerts.next_page_token:
+        click.echo(f"... and more: tocsin groups alerts {name}")
+    output.print_heading("Timeline")
+    _print_events(events)
+
+
+@groups.command()
+@click.argument("name", type=names.ALERT_GROUP)
+@pass_settings
+def alerts(settings: Settings, name: str) -> None:
+    """List all alerts of a group."""
+    with settings.connect() as daemon:
+        response = daemon.all_pages(daemon.groups.ListAlerts, ListAlertsRequest(parent=name, page_size=1000))
+    if settings.json:
+        output.print_json(response, "alerts")
+    else:
+        _print_alerts(response)
+
+
+@groups.command()
+@click.argument("name", type=names.ALERT_GROUP)
+@pass_settings
+def timeline(settings: Settings, name: str) -> None:
+    """List everything that happened to a group, oldest first."""
+    with settings.connect() as daemon:
+        response = daemon.all_pages(daemon.groups.ListEvents, ListEventsRequest(parent=name, page_size=1000))
+    if settings.json:
+        output.print_json(response, "events")
+    else:
+        _print_events(response)
+
+
+@groups.command()
+@click.argument("name", type=names.ALERT_GROUP)
+@click.option("--first", is_flag=True, help="The first one instead of the latest.")
+@pass_settings
+def payload(settings: Settings, name: str, first: bool) -> None:
+    """Print the latest notification as it came.
+
+    Byte for byte what the source sent. With -o json: the message around it, in which the body is base64.
+    """
+    request = GetPayloadRequest(name=f"{name}/payloads/{'first' if first else 'latest'}")
+    with settings.connect() as daemon:
+        response = daemon.call(daemon.groups.GetPayload, request)
+    if settings.json:
+        output.print_json(response)
+        return
+    click.echo(response.body, nl=False)
+    if sys.stdout.isatty() and not response.body.endswith(b"\n"):
+        click.echo()  # or else the prompt stands on the last line
+
+
+def _filter(state: str | None, integration: str | None) -> str:
+    """Return the list's filter in the notation of the API (AIP-160)."""
+    conditions = []
+    if state is not None:
+        conditions.append("state != RESOLVED" if state == "open" else f"state = {state.upper()}")
+    if integration is not None:
+        conditions.append(f'integration = "{integration}"')
+    return " AND ".join(conditions)
+
+
+def _group_row(group: AlertGroup) -> list[str]:
+    return [
+        group.name,
+        output.enum_word(group, "state"),
+        f"{group.firing_alert_count}/{_alert_count(group)}",
+        group.title,
+        output.time_and_age(group, "create_time"),
+        group.integration,
+    ]
+
+
+def _alert_count(group: AlertGroup) -> int:
+    return group.firing_alert_count + group.resolved_alert_count + group.unreported_alert_count
+
+
+def _print_group(group: AlertGroup) -> None:
+    counts = {
+        "firing": group.firing_alert_count,
+        "resolved": group.resolved_alert_count,
+        "no longer reported": group.unreported_alert_count,
+        "cut off by the source": group.truncated_alert_count,
+    }
+    resolved = group.state == AlertGroup.State.RESOLVED
+    silenced = group.state == AlertGroup.State.SILENCED
+    output.print_fields(
+        [
+            ("name", group.name),
+            ("title", group.title),
+            ("state", output.enum_word(group, "state")),
+            ("stateActor", group.state_actor),
+            ("stateTime", output.time_and_age(group, "state_time")),
+            ("silenceEndTime", (output.time_and_age(group, "silence_end_time") or "never") if silenced else ""),
+            ("resolveReason", output.enum_word(group, "resolve_reason") if resolved else ""),
+            ("stillFiring", "at the source, which says so" if resolved and group.source_firing else ""),
+            ("createTime", output.time_and_age(group, "create_time")),
+            ("source", output.enum_word(group, "source")),
+            ("integration", group.integration),
+            ("receiver", group.receiver),
+            ("externalUrl", group.external_url),
+            ("groupingKey", group.grouping_key),
+            ("labels", output.labels(group.labels.items()) if group.labels else ""),
+            ("alerts", ", ".join(f"{count} {what}" for what, count in counts.items() if count)),
+            ("notifications", str(group.notification_count or "")),
+            ("lastNotificationTime", output.time_and_age(group, "last_notification_time")),
+        ]
+    )
+
+
+def _print_alerts(response: ListAlertsResponse) -> None:
+    rows = (
+        [
+            alert.fingerprint,
+            output.enum_word(alert, "state"),
+            output.labels(alert.labels.items()),
+            output.time_and_age(alert, "start_time"),
+        ]
+        for alert in response.alerts
+    )
+    output.print_table(_ALERT_COLUMNS, rows)
+
+
+def _print_events(response: ListEventsResponse) -> None:
+    rows = (
+        [
+            str(event.revision),
+            output.local_time(event, "create_time"),
+            output.enum_word(event, "kind"),
+            event.actor,
+            why(event),
+        ]
+        for event in response.events
+    )
+    output.print_table(_EVENT_COLUMNS, rows)
+
+
+def why(event: Event) -> str:
+    """Return the reason of an event and the note of whoever did it, in one line."""
+    return " - ".join(part for part in (event.reason, event.note) if part)

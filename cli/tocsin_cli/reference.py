@@ -1,0 +1,78 @@
+"""Writes docs/cli.md from the commands themselves: `python -m tocsin_cli.reference > docs/cli.md`.
+
+A test fails while that file says anything but what this module prints, so every command and option is documented.
+"""
+
+import inspect
+from collections.abc import Iterator
+
+import click
+
+from .__main__ import tocsin
+from .commands import CommonOption
+from .connection import EXIT_CODES
+
+_INTRODUCTION = """\
+# The command line
+
+<!-- Written by `python -m tocsin_cli.reference > docs/cli.md`: change the commands in cli/, not this file. -->
+
+`tocsin` asks and steers a running daemon over gRPC; `tocsin up` runs a trial of everything.
+
+Things have names: `integrations/ID`, `integrations/ID/heartbeat`, `alertGroups/42`. Where the kind of thing is clear
+from the command, the bare `ID`, or `42` or `'#42'` for a group, will do.
+
+Durations are numbers with units, `10s`, `5m`, `1h30m`, `7d`; `0s` is none. A number without a unit is refused.
+
+The timeline of a group names who did what: your login name, or what the environment variable `TOCSIN_ACTOR` says.
+
+Tables are for people: in local time, in colour on a terminal (unless `NO_COLOR` is set), and free to change. `-o json`
+is for programs: the API's messages in proto3 JSON, in which numbers of 64 bits are strings and values that are empty,
+zero or false are left out; the list of a list is always there.
+"""
+
+
+def reference() -> str:
+    """Return the whole of docs/cli.md."""
+    lines = [_INTRODUCTION, "## Options of every command", "", "Before the noun, after it, or after the verb:", ""]
+    lines += _options(option for option in tocsin.params if isinstance(option, CommonOption))
+    lines += ["", "`tocsin --version` says which one this is; `--help` or `-h` explains any command."]
+    lines += ["", "## Exit codes", "", "| code | meaning |", "| --- | --- |"]
+    lines += [f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items()]
+    lines += [
+        "",
+        "What failed is said in one line on stderr. Of several names, each is tried, each failure is said, and the",
+        "code is that of the first. `tocsin groups watch` and `tocsin up` have no end of their own: for them Ctrl-C is",
+        "a success.",
+    ]
+    for name, command in sorted(tocsin.commands.items()):
+        lines += _section(command, f"tocsin {name}", depth=2)
+    return "\n".join(lines) + "\n"
+
+
+def _section(command: click.Command, path: str, depth: int) -> Iterator[str]:
+    """Yield the lines about one command and those below it."""
+    context = click.Context(command, info_name=path)
+    yield from ("", f"{'#' * depth} {path}", "")
+    if not isinstance(command, click.Group):
+        yield from (f"    {path} {' '.join(command.collect_usage_pieces(context))}", "")
+    yield inspect.cleandoc(command.help or "")
+    own = [param for param in command.params if isinstance(param, click.Option) and not isinstance(param, CommonOption)]
+    if own:
+        yield ""
+        yield from _options(own)
+    if isinstance(command, click.Group):
+        for name, below in sorted(command.commands.items()):
+            yield from _section(below, f"{path} {name}", depth + 1)
+
+
+def _options(options: "Iterator[click.Option] | list[click.Option]") -> Iterator[str]:
+    """Yield one line of a list for each option."""
+    for option in options:
+        record = option.get_help_record(click.Context(tocsin))
+        if record is not None:
+            yield f"- `{record[0]}`: {record[1]}"
+
+
+if __name__ == "__main__":
+    print(reference(), end="")

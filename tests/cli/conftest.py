@@ -1,0 +1,41 @@
+"""A fake daemon on a unix socket, and the program run against it in this process."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cli_program import Run
+from fake_daemon import FakeDaemon
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what the developer has set from reaching the program."""
+    for name in ("TOCSIN_TARGET", "TOCSIN_ACTOR", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Return an empty folder whose path is short enough for a socket; pytest's own may not be."""
+    path = Path(tempfile.mkdtemp(prefix="tocsin-", dir=os.environ.get("XDG_RUNTIME_DIR") or "/tmp"))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def daemon(folder: Path) -> Iterator[FakeDaemon]:
+    """Return a fake daemon that listens."""
+    fake = FakeDaemon(f"unix:{folder}/d.sock")
+    fake.start()
+    yield fake
+    fake.stop()
+
+
+@pytest.fixture
+def run(daemon: FakeDaemon) -> Run:
+    """Return what runs the program against the fake daemon."""
+    return Run(daemon.target)

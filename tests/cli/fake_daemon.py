@@ -1,0 +1,292 @@
+"""A daemon in memory, as far as the command line can tell: it keeps what it is given, pages, and refuses on request.
+
+It has no rules of its own (any action is allowed in any state): what the real daemon makes of a call is tested with
+the real daemon. Tests look at `calls` for what was asked, and put things into `alert_groups` and the like themselves.
+"""
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, TypeVar
+
+import grpc
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import Message
+
+from tocsin.v1 import alert_groups_pb2 as groups_api
+from tocsin.v1 import heartbeats_pb2 as heartbeats_api
+from tocsin.v1 import integrations_pb2 as integrations_api
+from tocsin.v1.alert_groups_pb2_grpc import AlertGroupServiceServicer, add_AlertGroupServiceServicer_to_server
+from tocsin.v1.heartbeats_pb2_grpc import HeartbeatServiceServicer, add_HeartbeatServiceServicer_to_server
+from tocsin.v1.integrations_pb2_grpc import IntegrationServiceServicer, add_IntegrationServiceServicer_to_server
+
+State = groups_api.AlertGroup.State
+Item = TypeVar("Item", bound=Message)
+NOW = datetime.now(UTC)
+
+
+class Call(NamedTuple):
+    """One request that came."""
+
+    method: str
+    request: Any
+    metadata: dict[str, str | bytes]
+
+
+class FakeDaemon(AlertGroupServiceServicer, HeartbeatServiceServicer, IntegrationServiceServicer):
+    """All three services on one socket."""
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self.calls: list[Call] = []
+        self.failures: dict[str, tuple[grpc.StatusCode, str]] = {}
+        self.integrations: dict[str, integrations_api.Integration] = {}
+        self.heartbeats: dict[str, heartbeats_api.Heartbeat] = {}
+        self.alert_groups: dict[str, groups_api.AlertGroup] = {}
+        self.alerts: dict[str, list[groups_api.Alert]] = {}
+        self.events: dict[str, list[groups_api.Event]] = {}
+        self.payloads: dict[str, bytes] = {}
+        self.history: list[groups_api.WatchAlertGroupsResponse] = []
+        self.watches: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self.mute = threading.Event()
+        self.called = threading.Semaphore(0)
+        self._changed = threading.Condition()
+        self._server: grpc.Server | None = None
+        self._epoch = 0
+
+    # -- for tests
+
+    def start(self) -> None:
+        self._server = grpc.server(ThreadPoolExecutor(16))
+        add_AlertGroupServiceServicer_to_server(self, self._server)
+        add_HeartbeatServiceServicer_to_server(self, self._server)
+        add_IntegrationServiceServicer_to_server(self, self._server)
+        port = self._server.add_insecure_port(self.target)
+        if self.target.endswith(":0"):
+            self.target = f"{self.target.removesuffix(':0')}:{port}"
+        self._server.start()
+
+    def stop(self) -> None:
+        assert self._server is not None
+        stopped = self._server.stop(grace=None)
+        with self._changed:
+            self._epoch += 1
+            self._changed.notify_all()
+        stopped.wait()
+
+    def add_group(self, number: int, state: "State.ValueType" = State.FIRING, **values: Any) -> groups_api.AlertGroup:
+        defaults: dict[str, Any] = {
+            "title": f"Title {number}",
+            "integration": "integrations/one",
+            "firing_alert_count": 1,
+        }
+        group = groups_api.AlertGroup(name=f"alertGroups/{number}", number=number, state=state, **(defaults | values))
+        group.create_time.FromDatetime(NOW - timedelta(minutes=number))
+        self.alert_groups[group.name] = group
+        return group
+
+    def add_integration(self, id_: str, **values: Any) -> integrations_api.Integration:
+        values = {"type": "alertmanager", "display_name": id_.title()} | values
+        integration = integrations_api.Integration(name=f"integrations/{id_}", **values)
+        self._fill(integration, f"token-of-{id_}")
+        self.integrations[integration.name] = integration
+        name = f"{integration.name}/heartbeat"
+        self.heartbeats[name] = heartbeats_api.Heartbeat(name=name, state=heartbeats_api.Heartbeat.State.WAITING)
+        self.heartbeats[name].interval.FromTimedelta(timedelta(minutes=10))
+        return integration
+
+    def happen(self, revision: int, group: groups_api.AlertGroup, **values: Any) -> None:
+        """Let an event reach the watchers."""
+        event = groups_api.Event(name=f"{group.name}/events/{revision}", revision=revision, **values)
+        event.create_time.FromDatetime(NOW)
+        with self._changed:
+            self.history.append(groups_api.WatchAlertGroupsResponse(revision=revision, event=event, alert_group=group))
+            self._changed.notify_all()
+
+    def requests(self, method: str) -> list[Any]:
+        return [call.request for call in self.calls if call.method == method]
+
+    # -- alert groups
+
+    def GetAlertGroup(self, request: Any, context: grpc.ServicerContext) -> groups_api.AlertGroup:
+        self._called("GetAlertGroup", request, context)
+        return self._find(self.alert_groups, request.name, context)
+
+    def ListAlertGroups(self, request: Any, context: grpc.ServicerContext) -> groups_api.ListAlertGroupsResponse:
+        self._called("ListAlertGroups", request, context)
+        page, token = _page(list(self.alert_groups.values()), request)
+        return groups_api.ListAlertGroupsResponse(alert_groups=page, next_page_token=token)
+
+    def ListAlerts(self, request: Any, context: grpc.ServicerContext) -> groups_api.ListAlertsResponse:
+        self._called("ListAlerts", request, context)
+        page, token = _page(self.alerts.get(request.parent, []), request)
+        return groups_api.ListAlertsResponse(alerts=page, next_page_token=token)
+
+    def ListEvents(self, request: Any, context: grpc.ServicerContext) -> groups_api.ListEventsResponse:
+        self._called("ListEvents", request, context)
+        page, token = _page(self.events.get(request.parent, []), request)
+        return groups_api.ListEventsResponse(events=page, next_page_token=token)
+
+    def GetPayload(self, request: Any, context: grpc.ServicerContext) -> groups_api.Payload:
+        self._called("GetPayload", request, context)
+        return groups_api.Payload(name=request.name, body=self.payloads[request.name])
+
+    def AcknowledgeAlertGroup(self, request: Any, context: grpc.ServicerContext) -> groups_api.AlertGroup:
+        return self._act("AcknowledgeAlertGroup", request, context, State.ACKNOWLEDGED)
+
+    def UnacknowledgeAlertGroup(self, request: Any, context: grpc.ServicerContext) -> groups_api.AlertGroup:
+        return self._act("UnacknowledgeAlertGroup", request, context, State.FIRING)
+
+    def SilenceAlertGroup(self, request: Any, context: grpc.ServicerContext) -> groups_api.AlertGroup:
+        group = self._act("SilenceAlertGroup", request, context, State.SILENCED)
+        if request.HasField("duration"):
+            group.silence_end_time.FromDatetime(NOW + request.duration.ToTimedelta())
+        return group
+
+    def UnsilenceAlertGroup(self, request: Any, context: grpc.ServicerContext) -> groups_api.AlertGroup:
+        return self._act("UnsilenceAlertGroup", request, context, State.FIRING)
+
+    def ResolveAlertGroup(self, request: Any, context: grpc.ServicerContext) -> groups_api.AlertGroup:
+        return self._act("ResolveAlertGroup", request, context, State.RESOLVED)
+
+    def UnresolveAlertGroup(self, request: Any, context: grpc.ServicerContext) -> groups_api.AlertGroup:
+        return self._act("UnresolveAlertGroup", request, context, State.FIRING)
+
+    def WatchAlertGroups(
+        self, request: Any, context: grpc.ServicerContext
+    ) -> Iterator[groups_api.WatchAlertGroupsResponse]:
+        self._called("WatchAlertGroups", request, context)
+        last = self.history[-1].revision if self.history else 0
+        revision = request.revision if request.HasField("revision") else last
+        self.watches.put(request.revision if request.HasField("revision") else None)
+        yield groups_api.WatchAlertGroupsResponse(revision=revision)
+        epoch = self._epoch
+        while True:
+            with self._changed:
+                while self._epoch == epoch and not self._after(revision):
+                    self._changed.wait()
+                news = self._after(revision)
+            if self._epoch != epoch:
+                return
+            for message in news:
+                revision = message.revision
+                yield message
+
+    def _after(self, revision: int) -> list[groups_api.WatchAlertGroupsResponse]:
+        return [message for message in self.history if message.revision > revision]
+
+    # -- heartbeats
+
+    def GetHeartbeat(self, request: Any, context: grpc.ServicerContext) -> heartbeats_api.Heartbeat:
+        self._called("GetHeartbeat", request, context)
+        return self._find(self.heartbeats, request.name, context)
+
+    def ListHeartbeats(self, request: Any, context: grpc.ServicerContext) -> heartbeats_api.ListHeartbeatsResponse:
+        self._called("ListHeartbeats", request, context)
+        page, token = _page(list(self.heartbeats.values()), request)
+        return heartbeats_api.ListHeartbeatsResponse(heartbeats=page, next_page_token=token)
+
+    def UpdateHeartbeat(self, request: Any, context: grpc.ServicerContext) -> heartbeats_api.Heartbeat:
+        self._called("UpdateHeartbeat", request, context)
+        heartbeat = self._find(self.heartbeats, request.heartbeat.name, context)
+        request.update_mask.MergeMessage(request.heartbeat, heartbeat)
+        return heartbeat
+
+    def PauseHeartbeat(self, request: Any, context: grpc.ServicerContext) -> heartbeats_api.Heartbeat:
+        return self._put_heartbeat("PauseHeartbeat", request, context, heartbeats_api.Heartbeat.State.PAUSED)
+
+    def ResumeHeartbeat(self, request: Any, context: grpc.ServicerContext) -> heartbeats_api.Heartbeat:
+        return self._put_heartbeat("ResumeHeartbeat", request, context, heartbeats_api.Heartbeat.State.UP)
+
+    def ResetHeartbeat(self, request: Any, context: grpc.ServicerContext) -> heartbeats_api.Heartbeat:
+        return self._put_heartbeat("ResetHeartbeat", request, context, heartbeats_api.Heartbeat.State.WAITING)
+
+    # -- integrations
+
+    def CreateIntegration(self, request: Any, context: grpc.ServicerContext) -> integrations_api.Integration:
+        self._called("CreateIntegration", request, context)
+        integration = self.add_integration(f"i{len(self.integrations)}")
+        integration.MergeFrom(request.integration)
+        return integration
+
+    def GetIntegration(self, request: Any, context: grpc.ServicerContext) -> integrations_api.Integration:
+        self._called("GetIntegration", request, context)
+        return self._find(self.integrations, request.name, context)
+
+    def ListIntegrations(
+        self, request: Any, context: grpc.ServicerContext
+    ) -> integrations_api.ListIntegrationsResponse:
+        self._called("ListIntegrations", request, context)
+        page, token = _page(list(self.integrations.values()), request)
+        return integrations_api.ListIntegrationsResponse(integrations=page, next_page_token=token)
+
+    def UpdateIntegration(self, request: Any, context: grpc.ServicerContext) -> integrations_api.Integration:
+        self._called("UpdateIntegration", request, context)
+        integration = self._find(self.integrations, request.integration.name, context)
+        request.update_mask.MergeMessage(request.integration, integration)
+        return integration
+
+    def RotateIntegrationToken(self, request: Any, context: grpc.ServicerContext) -> integrations_api.Integration:
+        self._called("RotateIntegrationToken", request, context)
+        integration = self._find(self.integrations, request.name, context)
+        self._fill(integration, "a-new-token")
+        return integration
+
+    def DeleteIntegration(self, request: Any, context: grpc.ServicerContext) -> Empty:
+        self._called("DeleteIntegration", request, context)
+        self._find(self.integrations, request.name, context)
+        del self.integrations[request.name]
+        return Empty()
+
+    # -- inside
+
+    def _called(self, method: str, request: Message, context: grpc.ServicerContext) -> None:
+        metadata = {str(key): value for key, value in context.invocation_metadata()}
+        self.calls.append(Call(method, request, metadata))
+        self.called.release()
+        if self.mute.is_set():
+            gone = threading.Event()
+            context.add_callback(gone.set)
+            gone.wait()
+        if method in self.failures:
+            context.abort(*self.failures[method])
+
+    def _find(self, things: dict[str, Item], name: str, context: grpc.ServicerContext) -> Item:
+        if name not in things:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"{name} does not exist")
+        return things[name]
+
+    def _act(
+        self, method: str, request: Any, context: grpc.ServicerContext, state: "State.ValueType"
+    ) -> groups_api.AlertGroup:
+        self._called(method, request, context)
+        group = self._find(self.alert_groups, request.name, context)
+        group.state = state
+        return group
+
+    def _put_heartbeat(
+        self,
+        method: str,
+        request: Any,
+        context: grpc.ServicerContext,
+        state: "heartbeats_api.Heartbeat.State.ValueType",
+    ) -> heartbeats_api.Heartbeat:
+        self._called(method, request, context)
+        heartbeat = self._find(self.heartbeats, request.name, context)
+        heartbeat.state = state
+        return heartbeat
+
+    def _fill(self, integration: integrations_api.Integration, token: str) -> None:
+        integration.token = token
+        integration.url = f"http://tocsin.example:8080/integrations/v1/alertmanager/{token}/"
+        integration.heartbeat_url = f"{integration.url}heartbeat/"
+        integration.create_time.FromDatetime(NOW)
+
+
+def _page(items: Sequence[Item], request: Any) -> tuple[Sequence[Item], str]:
+    """Return the items of the requested page, and the token of the next."""
+    start, size = int(request.page_token or 0), request.page_size or 50
+    end = start + size
+    return items[start:end], str(end) if end < len(items) else ""

@@ -1,0 +1,1 @@
+"""Stands in for the gateway where `tocsin up` is tested with gateways that misbehave."""
