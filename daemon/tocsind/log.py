@@ -1,6 +1,12 @@
-"""Logs: one event a line, on standard error; for people on a terminal, JSON elsewhere. Never a secret."""
+"""Logs: one event a line, on standard error; for people on a terminal, JSON elsewhere. Never a secret.
 
+A log that cannot be written (its disk is full, its reader is gone) costs its lines and nothing else: the writer thread
+logs too, and must outlive that.
+"""
+
+import contextlib
 import sys
+from typing import TextIO
 
 import structlog
 
@@ -17,9 +23,26 @@ def configure() -> None:
             structlog.processors.format_exc_info if not sys.stderr.isatty() else _as_it_is,
             renderer,
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_Lenient(sys.stderr)),  # type: ignore[arg-type]  # it only prints
         cache_logger_on_first_use=True,
     )
+
+
+class _Lenient:
+    """A stream that loses what it cannot write."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Writes, or loses it."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        """Flushes, or tries again next time."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def _as_it_is(

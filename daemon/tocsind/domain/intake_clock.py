@@ -21,7 +21,6 @@ class IntakeClock:
         self._reading = reading
         self._counted_until = now
         self._pulses: dict[object, int] = {}
-        self._unattended_since = now
 
     def pulse(self, gateway: object, now: int) -> None:
         """A gateway, known by any hashable, says that it is there."""
@@ -33,8 +32,6 @@ class IntakeClock:
         """A gateway's stream broke."""
         self.read(now)
         self._pulses.pop(gateway, None)
-        if not self._pulses:
-            self._unattended_since = now
 
     def read(self, now: int) -> int:
         """Returns the reading at `now`."""
@@ -50,9 +47,6 @@ class IntakeClock:
         return any(now <= last + LEASE for last in self._pulses.values())
 
     def unattended_for(self, now: int) -> int:
-        """Returns for how long no gateway has attended, in microseconds; 0 while one does."""
-        if self.attended(now):
-            return 0
-        if self._pulses:
-            return now - max(self._pulses.values())
-        return now - self._unattended_since
+        """Returns for how long no gateway has attended, in microseconds; 0 only while one does."""
+        self.read(now)
+        return 0 if self.attended(now) else max(1, now - self._counted_until)

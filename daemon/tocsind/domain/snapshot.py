@@ -101,7 +101,8 @@ def receive(
         return _update_open(known, alerts, notification, report, now)
     if report is not Report.FIRING:
         return _record(known, alerts, notification, report, now)
-    recent = now - known.state_since < reopen_window
+    # Either way: a time of day that was set back must not make the window last until it catches up.
+    recent = abs(now - known.state_since) < reopen_window
     if recent and known.resolve_reason is ResolveReason.SOURCE:
         return _reopen(known, alerts, notification, now)
     by_person = recent and known.resolve_reason is ResolveReason.USER and known.source_firing

@@ -74,6 +74,7 @@ def _find(transaction: Transaction, memory: Memory, public_id: str) -> tuple[Int
 
 
 def _store(transaction: Transaction, memory: Memory, heartbeat: Heartbeat) -> Heartbeat:
+    memory.keep_time(transaction)
     heartbeats.store(transaction.connection, [heartbeat])
     transaction.after_commit(lambda: memory.expect([heartbeat]))
     return heartbeat

@@ -117,6 +117,7 @@ class Ledger:
 
     def write(self) -> None:
         """Writes every change, and sets the timers once it is committed."""
+        self._memory.keep_time(self._transaction)
         # Moved before opened: the group that was open gives its place to the new one.
         if self._moved:
             alert_groups.move(self._connection, self._moved.values())

@@ -15,8 +15,10 @@ from tocsind.domain.integration import Integration
 from tocsind.domain.timer_wheel import TimerWheel
 from tocsind.engine.presence import Presence
 from tocsind.sqlite import alert_groups, heartbeats, integrations
+from tocsind.sqlite.writer import Transaction
 
 MOST_INTEGRATIONS = 20_000
+SECOND = 1_000_000
 
 
 class Memory:
@@ -25,7 +27,8 @@ class Memory:
     def __init__(self, clock: Clock, connection: sqlite3.Connection) -> None:
         steady = clock.steady()
         self.clock = clock
-        self.presence = Presence(heartbeats.intake_clock(connection), steady)
+        self._stamped = heartbeats.intake_clock(connection)
+        self.presence = Presence(self._stamped, steady)
         self.order = ArrivalOrder()
         reading = self.presence.read(steady)
         self.heartbeats = TimerWheel(reading)
@@ -58,6 +61,14 @@ class Memory:
         integration = self.by_id(connection, group.integration_id)
         if integration is not None and integration.stale_after:
             self.stale.schedule(group.id, group.heard + integration.stale_after)
+
+    def keep_time(self, transaction: Transaction) -> None:
+        """Writes the intake clock to disk where it ran on for a second since: after a crash it goes on from there, and
+        a deadline that is written now would be as much too late. While deadlines run, ticks write it as often."""
+        reading = self.presence.read(transaction.steady)
+        if reading - self._stamped >= SECOND:
+            heartbeats.stamp(transaction.connection, reading, transaction.now)
+            transaction.after_commit(lambda: setattr(self, "_stamped", reading))
 
     def new_group_id(self, connection: sqlite3.Connection) -> int:
         """Returns a number that no group ever had."""
