@@ -6,6 +6,7 @@ is a diff that people can read. With `--check` nothing is written: the exit stat
 named, when what is committed is not what the .proto files say.
 """
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -23,6 +24,8 @@ def generate(into: Path) -> None:
     """Writes every generated file of the contract below `into`; raises RuntimeError when protoc refuses a .proto."""
     sources = sorted(str(path.relative_to(HERE)) for path in HERE.glob("tocsin/v1/*.proto"))
     descriptors = into / "descriptors.binpb"
+    # protoc finds its plugins by PATH: those of this very Python are meant, whether its environment is active or not.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     googleapis = Path(field_behavior_pb2.__file__).parents[2]
     includes = [HERE, googleapis, Path(grpc_tools.__file__).parent / "_proto"]
     common = [f"-I{include}" for include in includes]

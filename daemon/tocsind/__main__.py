@@ -1,5 +1,5 @@
-"""`tocsind`: see config.py for its flags. Exit status 0 after a stop by signal, 1 where it could not start, 2 for
-wrong usage."""
+"""`tocsind`: see config.py for its flags. Exit status 0 after a stop by signal, 1 where it could not start or
+broke, 2 for wrong usage."""
 
 import signal
 import sqlite3
@@ -26,8 +26,7 @@ def main() -> int:
         return 1
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: daemon.stop())
-    daemon.run()
-    return 0
+    return daemon.run()
 
 
 if __name__ == "__main__":

@@ -22,25 +22,26 @@ class Main:
 
     def __init__(self, config: Config, clock: Clock | None = None) -> None:
         health = Health()
-        self.engine = Engine(config.data, clock or SystemClock(), health.report)
+        self._told_to_stop: Future[int] = Future()
+        self.engine = Engine(config.data, clock or SystemClock(), health.report, on_broken=lambda: self.stop(1))
         try:
             self._server = Server(self.engine, health, list(config.listen), config.external_url)
         except BaseException:
             self.engine.close()
             raise
-        self._told_to_stop: Future[None] = Future()
         self._server.start()
         log.info("ready", data=str(config.data))
 
-    def stop(self) -> None:
+    def stop(self, status: int = 0) -> None:
         """Has `run` end; may be called from a signal handler, and more than once."""
         if not self._told_to_stop.done():
-            self._told_to_stop.set_result(None)
+            self._told_to_stop.set_result(status)
 
-    def run(self) -> None:
-        """Serves until `stop` is called."""
-        self._told_to_stop.result()
+    def run(self) -> int:
+        """Serves until `stop` is called; returns the exit status: 0, or 1 after a defect that only a restart mends."""
+        status = self._told_to_stop.result()
         self.close()
+        return status
 
     def close(self) -> None:
         """Drains, then closes."""

@@ -30,6 +30,7 @@ def main(http: str, target: str, max_body: int) -> None:
     """Takes notifications and heartbeats by HTTP and hands them to the daemon."""
     logs.set_up()
     server.raise_open_files_limit()
+    server.allow_long_numbers()
 
     def load_app() -> object:
         # Imported in the worker only: the process above it stays small, and gRPC is not there at the fork.

@@ -6,7 +6,8 @@ The rules:
   request be refused by its head alone. The app finds the body under `BODY` in the scope.
 * Each request is counted once, by what it was and how it was answered.
 * Every request is answered. A defect of ours is logged and becomes a 503, which a sender repeats, not a 500.
-* What the app left of the body is discarded after the answer, so that the answer reaches the sender.
+* What the app left of the body is discarded after the answer, so that the answer reaches the sender. If all of it can
+  be, the connection goes on; else the server closes it.
 """
 
 import time
@@ -59,8 +60,6 @@ class Edge:
             nonlocal status
             if event["type"] == "http.response.start":
                 status = event["status"]
-                if not body.ended:
-                    event["headers"] = [*event["headers"], (b"connection", b"close")]
             await send(event)
 
         try:

@@ -1,8 +1,9 @@
 """Tells the daemon that a gateway is there, for as long as it is.
 
 While no gateway attends, nobody could deliver a beat, and the daemon lets heartbeat deadlines stand still. So one
-`Attend` stream stands at all times, with a pulse each second, and is opened again after each break, for ever. A break
-is logged once, and so is its end; attempts between the two are not.
+`Attend` stream stands at all times, with a pulse every tenth of a second, and is opened again after each break, for
+ever. The daemon counts no more than half a second without a pulse: a process that hangs breaks no stream. A break is
+logged once, and so is its end; attempts between the two are not.
 """
 
 import asyncio
@@ -16,8 +17,8 @@ import structlog
 from tocsin.v1 import intake_pb2, intake_pb2_grpc
 from tocsin_gateway.metrics import Metrics
 
-PULSE_SECONDS: Final = 1.0
-"""Between two pulses (the daemon waits for 3 seconds)."""
+PULSE_SECONDS: Final = 0.1
+"""Between two pulses (the daemon waits for half a second)."""
 
 RETRY_SECONDS: Final = 0.3
 """Between a break and the next attempt."""

@@ -1,14 +1,18 @@
 """The HTTP server: gunicorn with one worker of its own ASGI kind.
 
 One process is enough (two are no faster below 32 connections), and one dispatcher combines best. What is set here, and
-why, stands beside each setting; two habits of gunicorn 27's ASGI worker are mended below:
+why, stands beside each setting; three habits of gunicorn 27's ASGI worker are mended below:
 
 * At a stop it waits for idle keep-alive connections until its patience ends. Alertmanager keeps its connections for
   five minutes: every stop would take that patience. Idle connections are closed at once instead.
 * It gives the head of a connection's first request unlimited time. It gets the time of an idle connection.
+* It listens with asyncio's queue of 100 connections, whatever `backlog` says. Alertmanager opens one for each group at
+  once: with 100 places, some of 400 senders were reset. The queue is as long as the setting says.
 """
 
+import functools
 import resource
+import sys
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -25,6 +29,9 @@ IDLE_SECONDS: Final = 310
 
 STOP_SECONDS: Final = 7
 """For requests in flight at a stop: the 5 s that an answer may take, and up to 1 s until gunicorn's worker looks."""
+
+_HEADER_BYTES: Final = 8190
+"""For one header, and for the request line."""
 
 _log = structlog.get_logger("tocsin_gateway")
 
@@ -60,6 +67,11 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
         """Puts our kind of connection in place of gunicorn's, which has no setting for it."""
         gasgi.ASGIProtocol = Connection
         super().init_process()
+
+    async def _serve(self) -> None:
+        # gunicorn opens its listeners in there, and leaves no other place to say this.
+        self.loop.create_server = functools.partial(self.loop.create_server, backlog=self.cfg.backlog)
+        await super()._serve()
 
     async def _shutdown(self) -> None:
         for connection in list(self.connections):
@@ -100,13 +112,20 @@ class Server(BaseApplication):  # type: ignore[misc]
             "control_socket_disable": True,
             "logger_class": Log,
             "logconfig_dict": LOGGING,
-            "limit_request_line": 8190,
+            "limit_request_line": _HEADER_BYTES,
+            "limit_request_field_size": _HEADER_BYTES,
         }.items():
             self.cfg.set(name, value)
 
     def load(self) -> Any:
         """The ASGI app."""
         return self._load_app()
+
+
+def allow_long_numbers() -> None:
+    """Lets a Content-Length have as many digits as a header has room for: gunicorn takes Python's refusal to read more
+    than 4,300 for a defect of its own, and the sender would get no answer. It gets its 413."""
+    sys.set_int_max_str_digits(_HEADER_BYTES + 1)
 
 
 def raise_open_files_limit() -> None:

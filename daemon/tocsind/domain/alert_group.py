@@ -221,7 +221,7 @@ def act(
 
 def refusal(group: AlertGroup, action: Action) -> TocsinError:
     """Returns the error for an action that the state of the group does not allow."""
-    by = f" by {group.state_actor}" if group.state_actor else ""
+    by = f" by {group.state_actor}" if group.state_actor and group.state is not State.FIRING else ""
     verb = action.name.lower().replace("_", " ")
     return TocsinError(
         Code.FORBIDDEN_NOW,

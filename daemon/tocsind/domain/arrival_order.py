@@ -26,14 +26,15 @@ class ArrivalOrder:
         self._last: dict[bytes, int] = {}
         self._applied: deque[tuple[int, bytes]] = deque()
 
-    def is_late(self, identity: bytes, arrival: int) -> bool:
-        """Whether something that arrived later was applied to `identity` already.
+    def is_late(self, identity: bytes, arrival: int, uncommitted: int | None = None) -> bool:
+        """Whether something that arrived later was applied to `identity` already; `uncommitted` is the last arrival
+        that was applied to it in the transaction at hand, if there is one.
 
         Ages are measured anew for each attempt, so two measurements of one arrival differ by the way to the daemon:
         less than `JITTER` does not count.
         """
-        last = self._last.get(identity)
-        return last is not None and arrival < last - JITTER
+        last = max(self._last.get(identity, arrival), arrival if uncommitted is None else uncommitted)
+        return arrival < last - JITTER
 
     def applied(self, identity: bytes, arrival: int, now: int) -> None:
         """Remembers an arrival whose effect is committed, and forgets what is older than the window."""

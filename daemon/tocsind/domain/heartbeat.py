@@ -10,7 +10,7 @@ Rules
   that never beat waits again.
 - Reset forgets the beats: waiting again.
 - Pausing, resuming or resetting what is so already changes nothing.
-- A beat that overtook a later one never shortens a deadline.
+- A beat that a later one overtook changes nothing.
 - A new interval moves a running deadline. One that is missing stays so until a beat comes.
 """
 
@@ -54,12 +54,12 @@ def beat(heartbeat: Heartbeat, received: int, arrival: int, now: int) -> bool:
     `received` is the time of day of its arrival, `arrival` the reading of the intake clock at that moment.
     """
     was_missing = heartbeat.state is HeartbeatState.MISSING
-    heartbeat.last_beat = max(received, heartbeat.last_beat or received)
+    deadline = arrival + heartbeat.interval
+    if heartbeat.state is HeartbeatState.UP and heartbeat.deadline is not None and deadline < heartbeat.deadline:
+        return False
+    heartbeat.last_beat = received
     if heartbeat.state is HeartbeatState.PAUSED:
         return False
-    deadline = arrival + heartbeat.interval
-    if heartbeat.state is HeartbeatState.UP and heartbeat.deadline is not None:
-        deadline = max(deadline, heartbeat.deadline)
     heartbeat.deadline = deadline
     if heartbeat.state is not HeartbeatState.UP:
         _move(heartbeat, HeartbeatState.UP, now)

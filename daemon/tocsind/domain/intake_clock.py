@@ -5,13 +5,14 @@ Rules
   down (it goes on from the value last written to disk) and while no gateway attends. Every deadline of a heartbeat,
   and of a group that may go stale, is a reading of this clock, so none needs to be moved when an outage ends.
 - A gateway attends from its first pulse until its stream breaks. One that hangs breaks no stream: it counts until
-  `LEASE` after its last pulse.
+  `LEASE` after its last pulse, which is as long as a false alarm could come from: a deadline in that time is noticed
+  although beats were not received any more. Pulses come five times as often, so a busy moment does not stop the clock.
 - The clock never goes back, and what it read is never taken back: a deadline that was noticed stays noticed.
 - Readings are microseconds. They have nothing to do with the time of day, so jumps of the wall clock and suspended
   machines (the monotonic clock stands still too) do not reach them.
 """
 
-LEASE = 3_000_000
+LEASE = 500_000
 
 
 class IntakeClock:

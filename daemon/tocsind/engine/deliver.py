@@ -93,7 +93,7 @@ def deliver(transaction: Transaction, memory: Memory, deliveries: Sequence[Deliv
 
     ledger.prefetch((key, notification) for _, key, _, notification in notified)
     for index, key, integration, notification in notified:
-        if memory.order.is_late(key, deliveries[index].arrival):
+        if memory.order.is_late(key, deliveries[index].arrival, transaction.arrivals.get(key)):
             receipts[index] = Receipt(Outcome.LATE)
             continue
         effect = ledger.receive(key, integration, Source.ALERTMANAGER, notification)
@@ -103,6 +103,9 @@ def deliver(transaction: Transaction, memory: Memory, deliveries: Sequence[Deliv
         for index, _ in beaten:
             receipts[index] = Receipt(Outcome.APPLIED)
     ledger.write()
+    for index, key, _, _ in notified:
+        arrival = deliveries[index].arrival
+        transaction.arrivals[key] = max(arrival, transaction.arrivals.get(key, arrival))
 
     def remember() -> None:
         for index, key, _, _ in notified:

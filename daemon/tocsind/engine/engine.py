@@ -33,10 +33,13 @@ log = structlog.get_logger()
 class Engine:
     """Opens a data folder: HeldError where another daemon has it, NewerFileError where a newer version wrote it.
 
-    `on_health` is told, in the writer thread, when the file cannot be written any more and when it can be again.
+    `on_health` is told, in the writer thread, when the file cannot be written any more and when it can be again;
+    `on_broken`, when the writer ended by a defect: memory can only be trusted again after a restart.
     """
 
-    def __init__(self, folder: Path, clock: Clock, on_health: Callable[[bool], None]) -> None:
+    def __init__(
+        self, folder: Path, clock: Clock, on_health: Callable[[bool], None], on_broken: Callable[[], None]
+    ) -> None:
         sys.setswitchinterval(_SWITCH_INTERVAL)
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         self.clock = clock
@@ -58,6 +61,8 @@ class Engine:
             on_commit=self._committed,
             on_rollback=self.memory.forget,
             on_health=on_health,
+            on_broken=on_broken,
+            has_room=self.store.has_room,
         )
         self._writer.start()
         self._writer.do(integrations.create_built_in)

@@ -1,6 +1,7 @@
 """The jobs that people, tools and timers do to alert groups."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from tocsind.domain.alert_group import Action, ResolveReason, Source, State
 from tocsind.domain.errors import invalid
@@ -51,7 +52,12 @@ def end_silences(transaction: Transaction, memory: Memory, group_ids: Sequence[i
     ledger = Ledger(transaction, memory)
     for group_id in group_ids:
         group = alert_groups.by_id(transaction.connection, group_id)
-        if group is not None and group.state is State.SILENCED and group.silence_until is not None:
+        if group is None or group.state is not State.SILENCED or group.silence_until is None:
+            continue
+        if group.state_since == transaction.now:
+            # Its end was moved in this very transaction: the timer that ended was that of the old one.
+            transaction.after_commit(partial(memory.silence, group.id, group.silence_until))
+        else:
             ledger.act(group, Action.SILENCE_END, reason="the silence ended")
     ledger.write()
 

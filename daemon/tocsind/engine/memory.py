@@ -26,6 +26,8 @@ class Memory:
 
     def __init__(self, clock: Clock, connection: sqlite3.Connection) -> None:
         steady = clock.steady()
+        self._started = clock.elapsed()
+        self._started_wall = clock.wall()
         self.clock = clock
         self._stamped = heartbeats.intake_clock(connection)
         self.presence = Presence(self._stamped, steady)
@@ -47,6 +49,12 @@ class Memory:
     def silence(self, group_id: int, until: int) -> None:
         """Waits for a time of day: the only place where one becomes a wait."""
         self.silences.schedule(group_id, self.clock.elapsed() + max(0, until - self.clock.wall()))
+
+    def no_later_than(self) -> int:
+        """Returns a time of day for what cannot be undone: the wall clock's, but not more than the time that really
+        passed since the start. A clock that jumps ahead by a year must not make everything look a year old."""
+        wall = self.clock.wall()
+        return min(wall, self._started_wall + self.clock.elapsed() - self._started)
 
     def expect(self, heartbeats: Iterable[Heartbeat]) -> None:
         """Waits for the deadlines of heartbeats, or no longer."""
@@ -94,19 +102,24 @@ class Memory:
         if found is None:
             found = integrations.by_id(connection, integration_id)
             if found is not None:
+                if len(self._by_id) >= MOST_INTEGRATIONS:
+                    self._forget_integrations()
                 self._by_id[integration_id] = found
         return found
 
     def forget(self) -> None:
         """Forgets what may differ from the file: an integration changed, or a transaction was undone."""
+        self._forget_integrations()
+        self._next_group_id = None
+
+    def _forget_integrations(self) -> None:
         self._by_credential.clear()
         self._by_id.clear()
-        self._next_group_id = None
 
     def _keep(self, kind: str, credential: str, found: Integration | None) -> Integration | None:
         if found is not None:
             if len(self._by_credential) >= MOST_INTEGRATIONS:
-                self.forget()
+                self._forget_integrations()
             self._by_credential[kind, credential] = found
             self._by_id[found.id] = found
         return found

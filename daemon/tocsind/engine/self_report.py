@@ -2,12 +2,13 @@
 
 While none does, nothing can be received and heartbeat deadlines stand still. After `PATIENCE` one alert group under the
 built-in integration says so, instead of hundreds of missing heartbeats; it is resolved when a gateway attends again. An
-installation without any integration expects nothing, and is told nothing.
+installation without any integration expects nothing, and is told nothing. A person who resolves the group meanwhile is
+told again after the reopen window.
 """
 
-from tocsind.domain.alert_group import Source
+from tocsind.domain.alert_group import AlertGroup, ResolveReason, Source
 from tocsind.domain.identity import identity
-from tocsind.domain.integration import BUILT_IN
+from tocsind.domain.integration import BUILT_IN, Integration
 from tocsind.domain.notification import Notification, ReportedAlert
 from tocsind.engine.ledger import Ledger
 from tocsind.engine.memory import Memory
@@ -31,6 +32,8 @@ def report_gateway(transaction: Transaction, memory: Memory, *, absent: bool) ->
     told = known is not None and known.is_open
     if told == absent:
         return
+    if known is not None and absent and _just_dismissed(known, own, transaction.now):
+        return
     summary = "No gateway is connected: no alert and no heartbeat can be received"
     alert = ReportedAlert(
         fingerprint=key.hex()[:16],
@@ -51,3 +54,7 @@ def report_gateway(transaction: Transaction, memory: Memory, *, absent: bool) ->
     )
     ledger.receive(key, own, Source.SELF, notification)
     ledger.write()
+
+
+def _just_dismissed(known: AlertGroup, own: Integration, now: int) -> bool:
+    return known.resolve_reason is ResolveReason.USER and abs(now - known.state_since) < own.reopen_window

@@ -93,7 +93,11 @@ class Ticker:
             for integration_id in integration_rows.deleted_with_open_groups(transaction.connection)
         )
         after, removed = retention.remove_expired(
-            transaction.connection, self._sweep_from, transaction.now, STEP_INTEGRATIONS, STEP_GROUPS
+            transaction.connection,
+            self._sweep_from,
+            self._memory.no_later_than(),
+            STEP_INTEGRATIONS,
+            STEP_GROUPS,
         )
         self._sweep_from = after
         self._next_sweep = transaction.steady + (0 if left or removed or after else REST)

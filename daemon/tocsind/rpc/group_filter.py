@@ -70,7 +70,8 @@ def _tokens(text: str) -> list[_Token]:
     while place < end:
         found = _TOKEN.match(text, place)
         if found is None:
-            raise _at((place, text[place:]), "cannot be read")
+            rest = text[place:].lstrip()
+            raise _at((len(text) - len(rest), rest), "cannot be read")
         quoted, operator, word = found.groups()
         value = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else operator or word
         tokens.append((found.end() - len(found[0].lstrip()), value))

@@ -10,6 +10,7 @@ Rules
 
 import os
 import queue
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from tocsind.sqlite.migrate import migrate
 
 FILE = "tocsin.db"
 _CACHED_STATEMENTS = 512
+_ROOM = 256 * 1024
 
 
 class Store:
@@ -69,6 +71,10 @@ class Store:
     def _give_back(self, connection: sqlite3.Connection) -> None:
         connection.execute("ROLLBACK")
         self._idle.put(connection)
+
+    def has_room(self) -> bool:
+        """Whether the disk has room for more than the smallest of transactions."""
+        return shutil.disk_usage(self.path.parent).free >= _ROOM
 
     def close(self) -> None:
         """Closes every connection that is not lent; the last one to close writes the WAL back into the file."""

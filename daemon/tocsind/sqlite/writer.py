@@ -12,9 +12,13 @@ Rules
 - Between jobs, and at least every tick, the thread calls `tick`, which may return jobs of its own: timers run here,
   so their order with everything else is the order of the file.
 - `now` is one wall-clock time for the whole transaction, `steady` one monotonic time.
-- The writer is the daemon's pulse: `healthy` says whether the last transaction could be committed.
+- The writer is the daemon's pulse: `healthy` says whether the last transaction could be committed. After a failure the
+  disk must also have some room: on one that is nearly full, small transactions succeed and large ones do not.
+- A defect outside of any job (in what is done after a commit, in a tick) leaves memory behind the file. The thread
+  ends, everything that waits is answered with UNAVAILABLE, and `on_broken` is called: a restart rebuilds memory.
 """
 
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -35,13 +39,18 @@ log = structlog.get_logger()
 
 
 class Transaction:
-    """One transaction, with one time. Times in microseconds."""
+    """One transaction, with one time. Times in microseconds.
+
+    `arrivals`: the last arrival that was applied to each identity in it. What its jobs want remembered is remembered
+    after the commit, but they overtake one another before.
+    """
 
     def __init__(self, connection: sqlite3.Connection, now: int, steady: int) -> None:
         self.connection = connection
         self.now = now
         self.steady = steady
         self.events_written = False
+        self.arrivals: dict[bytes, int] = {}
         self._after_commit: list[Callable[[], None]] = []
 
     def after_commit(self, do: Callable[[], None]) -> None:
@@ -78,6 +87,8 @@ class Writer:
         on_commit: Callable[[Transaction], None],
         on_rollback: Callable[[], None],
         on_health: Callable[[bool], None],
+        on_broken: Callable[[], None],
+        has_room: Callable[[], bool],
     ) -> None:
         self._connection = connection
         self._clock = clock
@@ -85,8 +96,11 @@ class Writer:
         self._on_commit = on_commit
         self._on_rollback = on_rollback
         self._on_health = on_health
+        self._on_broken = on_broken
+        self._has_room = has_room
         self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._gate = threading.Lock()
         self._stopping = False
         self._next_tick = 0
         self.healthy = True
@@ -98,10 +112,11 @@ class Writer:
     def submit(self, job: Job[T]) -> "Future[T]":
         """Queues a job; its future is done when the commit is on disk, or with the exception of the job."""
         future: Future[T] = Future()
-        if self._stopping:
-            future.set_exception(unavailable("the daemon is stopping"))
-        else:
-            self._queue.put((job, future))
+        with self._gate:
+            if not self._stopping:
+                self._queue.put((job, future))
+                return future
+        future.set_exception(_stopped())
         return future
 
     def do(self, job: Job[T]) -> T:
@@ -110,21 +125,45 @@ class Writer:
 
     def stop(self) -> None:
         """Runs everything that is queued, then ends the thread."""
-        self._stopping = True
-        self._queue.put(None)
+        self._close_gate()
         self._thread.join()
 
+    def _close_gate(self) -> None:
+        """Lets nothing more in: what marks the end is the last thing in the queue."""
+        with self._gate:
+            if not self._stopping:
+                self._stopping = True
+                self._queue.put(None)
+
     def _run(self) -> None:
-        while True:
-            entries, last = self._gather()
+        try:
+            while self._turn():
+                pass
+        except Exception:
+            log.exception("the writer broke")
+            self._close_gate()
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    entry = self._queue.get_nowait()
+                    if entry is not None:
+                        entry[1].set_exception(_stopped())
+            self._on_broken()
+
+    def _turn(self) -> bool:
+        """Runs what is there, and what is due; returns whether there is to be another turn."""
+        entries, last = self._gather()
+        try:
             steady = self._clock.steady()
             if steady >= self._next_tick:
                 self._next_tick = steady + TICK
                 entries.extend(self._tick())
             if entries:
                 self._transact(entries)
-            if last:
-                return
+        finally:
+            for _, future in entries:
+                if not future.done():
+                    future.set_exception(_stopped())
+        return not last
 
     def _gather(self) -> tuple[list[Entry], bool]:
         """Waits for a job or the next tick, and takes what is there; the flag says that the writer is to stop."""
@@ -150,17 +189,19 @@ class Writer:
         except sqlite3.Error as error:
             self._undo(entries, error)
             return
-        if not self.healthy:
+        if not self.healthy and self._has_room():
             log.info("the file can be written again")
             self.healthy = True
             self._on_health(True)
-        transaction.committed()
-        self._on_commit(transaction)
-        for (_, future), (value, failure) in zip(entries, answers, strict=True):
-            if failure is None:
-                future.set_result(value)
-            else:
-                future.set_exception(failure)
+        try:
+            transaction.committed()
+            self._on_commit(transaction)
+        finally:
+            for (_, future), (value, failure) in zip(entries, answers, strict=True):
+                if failure is None:
+                    future.set_result(value)
+                else:
+                    future.set_exception(failure)
 
     def _attempt(self, transaction: Transaction, job: Job[T]) -> tuple[T | None, Exception | None]:
         """Runs one job inside a savepoint. sqlite3's errors go on, but for those that only this job can mean."""
@@ -200,3 +241,7 @@ class Writer:
         self._on_rollback()
         for _, future in entries:
             future.set_exception(unavailable(f"the file cannot be written: {error}"))
+
+
+def _stopped() -> TocsinError:
+    return unavailable("the daemon is stopping")

@@ -66,7 +66,7 @@ class IntakeServiceServicer:
 
     def Attend(self, request_iterator, context):
         """Says that a gateway is there. It holds while the stream stands and a pulse
-        came within the last 3 seconds (send one each second). While no gateway
+        came within the last half second (send ten each second). While no gateway
         attends, nobody could deliver a beat: heartbeat deadlines stand still.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -44,7 +44,7 @@ class IntakeServiceStub:
     """
     Attend: _grpc.StreamStreamMultiCallable[_intake_pb2.AttendRequest, _intake_pb2.AttendResponse]
     """Says that a gateway is there. It holds while the stream stands and a pulse
-    came within the last 3 seconds (send one each second). While no gateway
+    came within the last half second (send ten each second). While no gateway
     attends, nobody could deliver a beat: heartbeat deadlines stand still.
     """
 
@@ -64,7 +64,7 @@ class IntakeServiceAsyncStub(IntakeServiceStub):
     """
     Attend: _aio.StreamStreamMultiCallable[_intake_pb2.AttendRequest, _intake_pb2.AttendResponse]  # type: ignore[assignment]
     """Says that a gateway is there. It holds while the stream stands and a pulse
-    came within the last 3 seconds (send one each second). While no gateway
+    came within the last half second (send ten each second). While no gateway
     attends, nobody could deliver a beat: heartbeat deadlines stand still.
     """
 
@@ -93,7 +93,7 @@ class IntakeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_intake_pb2.AttendResponse], _abc.AsyncIterator[_intake_pb2.AttendResponse]]:
         """Says that a gateway is there. It holds while the stream stands and a pulse
-        came within the last 3 seconds (send one each second). While no gateway
+        came within the last half second (send ten each second). While no gateway
         attends, nobody could deliver a beat: heartbeat deadlines stand still.
         """
 

@@ -1,0 +1,143 @@
+"""Which part of the program may know which other: arrows that go one way, held by reading the imports."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+OURS = ("tocsin", "tocsind", "tocsin_gateway", "tocsin_cli")
+
+# Folder or file, and what of ours it may import beside itself.
+ARROWS = {
+    "daemon/tocsind/domain": ["tocsind.domain"],
+    "daemon/tocsind/sqlite": ["tocsind.sqlite", "tocsind.domain", "tocsind.clock"],
+    "daemon/tocsind/engine": ["tocsind.engine", "tocsind.sqlite", "tocsind.domain", "tocsind.clock"],
+    "daemon/tocsind/rpc": ["tocsind.rpc", "tocsind.engine", "tocsind.sqlite", "tocsind.domain", "tocsin"],
+    "daemon/tocsind": ["tocsind", "tocsin"],
+    "gateway/tocsin_gateway": ["tocsin_gateway", "tocsin"],
+    "cli/tocsin_cli": ["tocsin_cli", "tocsin"],
+    "proto/tocsin": ["tocsin"],
+}
+
+# What reads a clock, by the names that it has when it is called.
+CLOCKS = {
+    "time": {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "clock_gettime"},
+    "datetime": {"now", "utcnow", "today"},
+    "date": {"today"},
+}
+
+
+def modules(folder: str) -> list[Path]:
+    """The modules of a part."""
+    found = sorted((ROOT / folder).rglob("*.py"))
+    assert found, folder
+    return found
+
+
+def imported(text: str, package: str) -> Iterator[tuple[int, str]]:
+    """Line and full name of everything that is imported, wherever in a module of `package`."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: -(node.level - 1) or None] if node.level else []
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
+
+
+def within(name: str, packages: list[str]) -> bool:
+    """Whether a name is one of these packages or something in them."""
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def strangers(text: str, package: str, allowed: list[str]) -> list[str]:
+    """What of ours a module of `package` imports without being allowed to."""
+    return [
+        f"line {line}: {name}"
+        for line, name in imported(text, package)
+        if within(name, list(OURS)) and not within(name, allowed)
+    ]
+
+
+def package_of(path: Path) -> str:
+    """The package in which a module stands."""
+    parts = path.relative_to(ROOT).parts[1:-1]
+    return ".".join(parts)
+
+
+@pytest.mark.parametrize("folder", ARROWS)
+def test_imports_follow_the_arrows(folder: str) -> None:
+    """No part knows one that it must not know."""
+    wrong = {
+        str(path.relative_to(ROOT)): found
+        for path in modules(folder)
+        if (found := strangers(path.read_text(), package_of(path), ARROWS[folder]))
+    }
+
+    assert wrong == {}
+
+
+def test_the_domain_is_pure() -> None:
+    """Beside itself it imports the standard library alone, and nothing of that which touches the world."""
+    allowed = {"array", "collections", "dataclasses", "enum", "hashlib", "secrets", "typing", "re", "math"}
+    for path in modules("daemon/tocsind/domain"):
+        foreign = (
+            {name.split(".")[0] for _, name in imported(path.read_text(), "tocsind.domain")} - allowed - {"tocsind"}
+        )
+        assert foreign == set(), path
+
+
+def test_the_check_sees_a_forbidden_import() -> None:
+    """Each way to write an import is noticed: the tests above could fail."""
+    text = "import tocsind.rpc.server\ndef f():\n    from tocsind import rpc\nfrom .. import clock\nimport tocsin.v1\n"
+
+    assert set(strangers(text, "tocsind.domain", ["tocsind.domain"])) == {
+        "line 1: tocsind.rpc.server",
+        "line 3: tocsind.rpc",
+        "line 4: tocsind.clock",
+        "line 5: tocsin.v1",
+    }
+    assert strangers("from . import errors\nfrom .errors import Code", "tocsind.domain", ["tocsind.domain"]) == []
+
+
+def clock_readings(text: str) -> list[str]:
+    """The places in a module where a clock is read, or where something that reads one is imported by its name."""
+    found = []
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name | ast.Attribute):
+            owner = node.value.id if isinstance(node.value, ast.Name) else node.value.attr
+            if node.attr in CLOCKS.get(owner, ()):
+                found.append(f"line {node.lineno}: {owner}.{node.attr}")
+        elif isinstance(node, ast.ImportFrom) and node.module == "time":
+            found.append(f"line {node.lineno}: from time import ...")
+    return found
+
+
+def test_only_one_module_of_the_daemon_reads_a_clock() -> None:
+    """Everything else is told the time."""
+    wrong = {
+        str(path.relative_to(ROOT)): found
+        for path in modules("daemon/tocsind")
+        if path.name != "clock.py" and (found := clock_readings(path.read_text()))
+    }
+
+    assert wrong == {}
+
+
+def test_the_check_sees_a_clock() -> None:
+    """Each way to read one is noticed: the test above could fail."""
+    text = "time.time()\ndatetime.now(UTC)\ndatetime.datetime.now()\nfrom time import monotonic\nx = time.monotonic_ns"
+
+    assert len(clock_readings(text)) == 5
+    assert clock_readings((ROOT / "daemon/tocsind/clock.py").read_text()) != []
+
+
+def test_sql_is_never_asked_for_the_time() -> None:
+    """Neither SQLite's now nor its CURRENT_TIMESTAMP is used: it would not be the clock of the daemon."""
+    sources = [*modules("daemon/tocsind/sqlite"), *(ROOT / "daemon/tocsind/sqlite/migrations").glob("*.sql")]
+    for path in sources:
+        text = path.read_text().lower()
+        assert not any(word in text for word in ("current_timestamp", "'now'", "unixepoch(", "strftime(")), path

@@ -1,0 +1,125 @@
+"""How SQLite finds what is asked for: by an index, never by looking at everything and never by sorting."""
+
+import itertools
+import sqlite3
+from collections.abc import Callable, Iterator
+
+import pytest
+from rows_of_groups import add_group, add_integration, make_group
+
+from tocsind.domain.alert_group import State
+from tocsind.sqlite import alert_groups, alerts, events, heartbeats, integrations, retention
+from tocsind.sqlite.migrate import migrate
+
+Query = Callable[[sqlite3.Connection], object]
+
+SUBSETS = [subset for size in range(1, len(State) + 1) for subset in itertools.combinations(list(State), size)]
+
+
+@pytest.fixture(scope="module")
+def filled() -> Iterator[sqlite3.Connection]:
+    """A file with enough rows, and with statistics, for SQLite to prefer a scan where one would be better."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(connection)
+    owners = [add_integration(connection, f"i{n}", stale_after=n % 2) for n in range(4)]
+    states = list(State)
+    for number in range(1, 401):
+        state = states[number % 4]
+        add_group(connection, make_group(number, owners[number % 3], state), number.to_bytes(32, "big"))
+    yield connection
+    connection.close()
+
+
+def plans(connection: sqlite3.Connection, query: Query) -> list[str]:
+    """The plan of every statement that a query function executes, one line a step."""
+    statements: list[str] = []
+    connection.set_trace_callback(statements.append)
+    try:
+        query(connection)
+    finally:
+        connection.set_trace_callback(None)
+    assert statements
+    return [row[3] for sql in statements for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+
+
+def pages() -> Iterator[tuple[str, Query]]:
+    """Every combination of states, with and without an integration."""
+    for states, integration in itertools.product(SUBSETS, (None, 1)):
+        name = f"page {'+'.join(state.name for state in states)} {'of one' if integration else 'of all'}"
+        yield (
+            name,
+            lambda connection, states=states, integration=integration: alert_groups.page(
+                connection, states=states, integration_id=integration, before=300, limit=50
+            ),
+        )
+
+
+QUERIES: dict[str, Query] = dict(pages()) | {
+    "one": lambda c: alert_groups.one(c, 5),
+    "by_id": lambda c: alert_groups.by_id(c, 5),
+    "by_identity": lambda c: alert_groups.by_identity(c, [b"x" * 32, b"y" * 32]),
+    "open_sibling": lambda c: alert_groups.open_sibling(c, 5),
+    "open_of_integration": lambda c: alert_groups.open_of_integration(c, 1, 200),
+    "silences": lambda c: list(alert_groups.silences(c)),
+    "stale_candidates of all": lambda c: list(alert_groups.stale_candidates(c)),
+    "stale_candidates of one": lambda c: list(alert_groups.stale_candidates(c, 2)),
+    "retention": lambda c: retention.remove_expired(c, 0, 0, 200, 100),
+    "last_id": lambda c: alert_groups.last_id(c),
+    "alerts known": lambda c: alerts.known(c, [1, 2, 3]),
+    "alerts page": lambda c: alerts.page(c, 1, "", 50),
+    "payload": lambda c: alerts.payload(c, 1, True),
+    "events page": lambda c: events.page(c, 1, 0, 50),
+    "events since": lambda c: events.since(c, 0, 50),
+    "deleted_with_open_groups": lambda c: integrations.deleted_with_open_groups(c),
+    "by_token": lambda c: integrations.by_token(c, "t"),
+    "by_public_id": lambda c: integrations.by_public_id(c, "i1"),
+    "by_display_name": lambda c: integrations.by_display_name(c, "i1"),
+    "heartbeats": lambda c: heartbeats.load(c, [1, 2]),
+    "heartbeats page": lambda c: heartbeats.page(c, 0, 50),
+    "integrations page": lambda c: integrations.page(c, 0, 50),
+}
+# Walked from end to end on purpose: these are few, and all of them are wanted.
+SMALL = ("integrations", "i", "wanted", "sqlite_sequence", "daemon_state", "CONSTANT ROW")
+
+
+@pytest.mark.parametrize("analysed", [False, True], ids=["without statistics", "with statistics"])
+@pytest.mark.parametrize("name", QUERIES)
+def test_no_query_looks_at_everything(filled: sqlite3.Connection, name: str, analysed: bool) -> None:
+    """No table that grows is scanned and nothing is sorted, however many groups there are."""
+    if analysed:
+        filled.execute("ANALYZE")
+    try:
+        steps = plans(filled, QUERIES[name])
+    finally:
+        filled.execute("DROP TABLE IF EXISTS sqlite_stat1")
+        filled.execute("ANALYZE sqlite_master")
+
+    scans = [step for step in steps if step.startswith("SCAN") and step.split()[1] not in SMALL]
+    # A range of an index that ends with LIMIT is read in order of the key, and no further than the limit.
+    assert [step for step in scans if "CONSTANT ROW" not in step and "CONSTANT ROWS" not in step] == []
+    assert [step for step in steps if "TEMP B-TREE" in step] == []
+
+
+BY_INDEX = {
+    "retention": "alert_groups_resolved (integration_id=? AND state_since<?)",
+    "events page": "events_by_group (group_id=? AND id>?)",
+    "by_identity": "alert_groups_by_identity (identity=? AND standing=?)",
+    "open_sibling": "alert_groups_by_identity (identity=? AND standing=?)",
+    "stale_candidates of one": "alert_groups_by_integration (integration_id=? AND state=?)",
+    "page FIRING of all": "alert_groups_by_state (state=? AND id<?)",
+    "page FIRING of one": "alert_groups_by_integration (integration_id=? AND state=? AND id<?)",
+}
+
+
+@pytest.mark.parametrize("name", BY_INDEX)
+def test_the_narrowest_index_is_used(filled: sqlite3.Connection, name: str) -> None:
+    """Where a wider index would do without a scan, the one that was made for the query is used."""
+    assert any(BY_INDEX[name] in step for step in plans(filled, QUERIES[name]))
+
+
+def test_the_check_sees_a_scan_and_a_sort(filled: sqlite3.Connection) -> None:
+    """A query without an index is told by its plan: the tests above could fail."""
+    steps = plans(filled, lambda c: c.execute("SELECT id FROM alert_groups AS g WHERE title = '' ORDER BY title"))
+
+    assert any(step.startswith("SCAN g") for step in steps)
+    assert plans(filled, lambda c: c.execute("SELECT id FROM alert_groups ORDER BY heard"))[-1].endswith("ORDER BY")

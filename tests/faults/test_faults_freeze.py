@@ -1,0 +1,69 @@
+"""Processes that hang: neither of the two ends the other, and both go on when they can."""
+
+import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from processes import Sender, Stack, notification, until
+
+ALERTMANAGERS_PATIENCE = 10
+"""Seconds; the shortest time for which Alertmanager waits for an answer."""
+
+
+def test_a_frozen_daemon(stack: Stack) -> None:
+    """While the daemon hangs each sender hears 503 while it still listens; when the daemon goes on, so does everything,
+    without a restart."""
+    integration = stack.client.create("frozen daemon")
+    sender = Sender(stack.port, timeout=ALERTMANAGERS_PATIENCE)
+    assert sender.post(integration.url, notification("before")) == 200
+    pids = stack.daemon.pid, stack.gateway.children()
+    stack.daemon.send(signal.SIGSTOP)
+    with ThreadPoolExecutor() as pool:
+        posts = [
+            pool.submit(Sender(stack.port, ALERTMANAGERS_PATIENCE).post, integration.url, notification(f"frozen {n}"))
+            for n in range(4)
+        ]
+        beat = pool.submit(stack.status, integration.heartbeat_url)
+        assert sender.ask("GET", "/-/ready").status == 503
+        assert sender.ask("GET", "/-/healthy").status == 200
+        assert sender.post(integration.url, b"{}") == 400, "what is wrong in itself need not wait for the daemon"
+        assert [post.result() for post in posts] == [503] * 4
+        assert beat.result() == 503
+    stack.daemon.send(signal.SIGCONT)
+    until(lambda: sender.post(integration.url, notification("after")) == 200, "a notification is taken")
+    stack.wait_ready()
+    found = [group.grouping_key for group in stack.client.groups(integration)]
+    assert found.count("before") == found.count("after") == 1
+    assert len(found) == len(set(found))
+    assert pids == (stack.daemon.pid, stack.gateway.children())
+    sender.close()
+
+
+def test_a_frozen_gateway(stack: Stack) -> None:
+    """What is sent while the gateway hangs is answered when it goes on."""
+    integration = stack.client.create("frozen gateway")
+    stack.wait_ready()
+    stack.gateway.send_group(signal.SIGSTOP)
+    with ThreadPoolExecutor() as pool:
+        post = pool.submit(stack.sender().post, integration.url, notification("frozen"))
+        assert stack.client.groups(integration) == []
+        stack.gateway.send_group(signal.SIGCONT)
+        assert post.result() == 200
+    (group,) = stack.client.groups(integration)
+    assert group.grouping_key == "frozen"
+
+
+def test_a_burst_of_connections(stack: Stack) -> None:
+    """Alertmanager opens a connection for each of its groups at once: while the gateway is busy with something else,
+    some hundreds of them wait for it."""
+    burst = 400
+    longest = Path("/proc/sys/net/core/somaxconn")
+    if not longest.exists() or int(longest.read_text()) < burst:
+        pytest.skip("this system does not let so many connections wait")
+    stack.gateway.send_group(signal.SIGSTOP)
+    with ExitStack() as connections:
+        for _ in range(burst):
+            connections.enter_context(socket.create_connection(("127.0.0.1", stack.port), timeout=1))
