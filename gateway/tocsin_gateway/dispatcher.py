@@ -7,7 +7,6 @@ When a call is answered, the next one is sent before the answers are passed on: 
 The rules:
 
 * Every delivery is answered by its own deadline, whatever becomes of the call that carries it.
-* A call that has not answered within `PATIENCE` no longer holds up those behind it: the next one starts beside it.
 * UNAVAILABLE means that nothing of the batch was applied, or that nobody knows; delivering twice is harmless. What has
   time left is sent again after a pause: the daemon may just be restarting. So it is when the daemon broke a call off.
 * If a batch is refused for what is in it (or nobody knows why), each of its deliveries is sent once more, alone: one
@@ -24,10 +23,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 import grpc
-import grpc.aio
 import structlog
 
 from tocsin.v1 import intake_pb2
+from tocsin_gateway.delivery_stream import Broken
 from tocsin_gateway.metrics import Metrics
 
 BATCH_COUNT: Final = 256
@@ -42,17 +41,13 @@ PENDING_COUNT: Final = 20_000
 PENDING_WEIGHT: Final = 512 * 1024 * 1024
 """Bytes of request bodies that may wait for an answer."""
 
-PATIENCE: Final = 1.0
-"""Seconds after which the next call starts beside one that has not answered."""
-
 FIRST_PAUSE: Final = 0.05
 """Seconds before the first repeat after UNAVAILABLE; the pause doubles up to `LAST_PAUSE`."""
 
 LAST_PAUSE: Final = 0.4
 
-ROUNDS_TO_SEND: Final = 3
-"""Rounds of the event loop from starting a call to its bytes being handed to gRPC: its task, grpc.aio's own task, and
-the sending. (Measured: waiting for so many before passing answers on gives 11 % more at 16 connections, 20 % at 64.)"""
+ROUNDS_TO_SEND: Final = 1
+"""Rounds of the event loop from starting a call to its bytes being handed to gRPC."""
 
 TICK: Final = 0.05
 """Seconds between two looks at the deadlines, while anything waits."""
@@ -76,7 +71,7 @@ _REFUSED_FOR_CONTENT: Final = frozenset(
 _log = structlog.get_logger("tocsin_gateway")
 
 Deliver = Callable[[intake_pb2.DeliverRequest, float], Awaitable[intake_pb2.DeliverResponse]]
-"""Makes the call, within so many seconds; raises `grpc.aio.AioRpcError`."""
+"""Makes the call, within so many seconds; raises `Broken`, and TimeoutError."""
 
 
 class NotDelivered(Exception):
@@ -109,8 +104,7 @@ class Dispatcher:
         self._metrics = metrics
         self._queue: deque[_Pending] = deque()
         self._calls: dict[asyncio.Task[None], list[_Pending]] = {}
-        self._in_flight = 0
-        self._last_call_at = 0.0
+        self._in_flight = False
         self._pause = 0.0
         self._pausing: asyncio.TimerHandle | None = None
         self._ticking: asyncio.TimerHandle | None = None
@@ -163,12 +157,9 @@ class Dispatcher:
 
     def _go_on(self) -> bool:
         """Starts a call if there is something to send and nothing speaks against it; returns whether it did."""
-        if not self._queue or self._pausing is not None or self._closed:
+        if not self._queue or self._in_flight or self._pausing is not None or self._closed:
             return False
-        if self._in_flight and time.monotonic() - self._last_call_at < PATIENCE:
-            return False
-        self._in_flight += 1
-        self._last_call_at = time.monotonic()
+        self._in_flight = True
         batch: list[_Pending] = []
         # The task starts in the loop's next round, and only then takes what has gathered.
         task = asyncio.get_running_loop().create_task(self._call(batch))
@@ -217,7 +208,7 @@ class Dispatcher:
             if batch:
                 response = await self._send(batch)
         finally:
-            self._in_flight -= 1
+            self._in_flight = False
         if response is None:
             return
         self._pause = 0.0
@@ -240,8 +231,12 @@ class Dispatcher:
         self._metrics.batch_size.observe(len(batch))
         try:
             response = await self._deliver(request, max(TICK, max(pending.deadline for pending in batch) - now))
-        except grpc.aio.AioRpcError as error:
-            self._failed(batch, error)
+        except TimeoutError:
+            for pending in batch:
+                pending.fail(_TOO_LATE)
+            return None
+        except Broken as broken:
+            self._failed(batch, broken.code)
             return None
         except Exception as error:
             _log.exception("calling the daemon failed")
@@ -252,8 +247,7 @@ class Dispatcher:
             return None
         return response
 
-    def _failed(self, batch: list[_Pending], error: grpc.aio.AioRpcError) -> None:
-        code = error.code()
+    def _failed(self, batch: list[_Pending], code: grpc.StatusCode) -> None:
         if code in _WORTH_REPEATING:
             self._again(batch)
             self._pause = min(self._pause * 2, LAST_PAUSE) or FIRST_PAUSE
@@ -263,9 +257,8 @@ class Dispatcher:
             self._refused(batch, code.name)
         else:
             _log.warning("a call of the daemon failed", code=code.name, deliveries=len(batch))
-            late = code is grpc.StatusCode.DEADLINE_EXCEEDED
             for pending in batch:
-                pending.fail(_TOO_LATE if late else f"the daemon could not take this ({code.name}): try again")
+                pending.fail(f"the daemon could not take this ({code.name}): try again")
 
     def _refused(self, batch: list[_Pending], why: str) -> None:
         _log.warning("a call of the daemon failed", code=why, deliveries=len(batch))

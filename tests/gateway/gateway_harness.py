@@ -126,6 +126,10 @@ class FakeDaemon(intake_pb2_grpc.IntakeServiceServicer):
         self.go_on.wait(15)
         return intake_pb2.DeliverResponse(receipts=[self.judge(delivery) for delivery in request.deliveries])
 
+    def DeliverStream(self, request_iterator: Any, context: Any) -> Iterator[intake_pb2.DeliverResponse]:
+        for request in request_iterator:
+            yield self.Deliver(request, context)
+
     def Attend(self, request_iterator: Any, context: Any) -> Iterator[intake_pb2.AttendResponse]:
         for request in request_iterator:
             with self._changed:

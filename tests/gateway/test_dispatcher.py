@@ -5,11 +5,11 @@ import time
 from collections.abc import Awaitable, Callable
 
 import grpc
-import grpc.aio
 import pytest
 
 from tocsin.v1 import intake_pb2
 from tocsin_gateway import dispatcher as module
+from tocsin_gateway.delivery_stream import Broken
 from tocsin_gateway.dispatcher import BATCH_COUNT, BATCH_WEIGHT, Dispatcher, NotDelivered
 from tocsin_gateway.metrics import Metrics
 
@@ -18,8 +18,8 @@ Response = intake_pb2.DeliverResponse
 Receipt = intake_pb2.Receipt
 
 
-def failure(code: grpc.StatusCode) -> grpc.aio.AioRpcError:
-    return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata())
+def failure(code: grpc.StatusCode) -> Broken:
+    return Broken(code)
 
 
 class Daemon:

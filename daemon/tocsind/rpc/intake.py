@@ -1,6 +1,7 @@
 """IntakeService: what the gateway calls."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import grpc
 import structlog
@@ -40,25 +41,33 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
             receipts = [self._alone(delivery) for delivery in deliveries]
         return intake_pb2.DeliverResponse(receipts=[_receipt(receipt) for receipt in receipts])
 
+    def DeliverStream(
+        self, request_iterator: Iterator[intake_pb2.DeliverRequest], context: grpc.ServicerContext
+    ) -> Iterator[intake_pb2.DeliverResponse]:
+        """Takes one batch after another."""
+        with self._stream(context):
+            for request in request_iterator:
+                # What a gateway gave up while it waited here is not applied: its senders were told to try again.
+                if not context.is_active():
+                    return
+                yield self.Deliver(request, context)
+
     def Attend(
         self, request_iterator: Iterator[intake_pb2.AttendRequest], context: grpc.ServicerContext
     ) -> Iterator[intake_pb2.AttendResponse]:
         """Counts the calling gateway as attending until its stream breaks."""
         clock, presence = self._engine.clock, self._engine.memory.presence
         name = ""
-        self._streams.add(context)
         try:
-            for pulse in request_iterator:
-                presence.pulse(context, clock.steady())
-                if not name:
-                    name = pulse.gateway or "unnamed"
-                    log.info("a gateway attends", gateway=name)
-                    yield intake_pb2.AttendResponse(start_time=self._started)
-        except grpc.RpcError:
-            pass  # The stream broke: that is how gateways leave.
+            with self._stream(context):
+                for pulse in request_iterator:
+                    presence.pulse(context, clock.steady())
+                    if not name:
+                        name = pulse.gateway or "unnamed"
+                        log.info("a gateway attends", gateway=name)
+                        yield intake_pb2.AttendResponse(start_time=self._started)
         finally:
             presence.leave(context, clock.steady())
-            self._streams.discard(context)
             if name:
                 log.info("a gateway left", gateway=name)
 
@@ -66,6 +75,17 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
         """Ends the streams of all gateways: they would keep the server from stopping."""
         for context in list(self._streams):
             context.cancel()
+
+    @contextmanager
+    def _stream(self, context: grpc.ServicerContext) -> Iterator[None]:
+        """Keeps count of a stream while it stands."""
+        self._streams.add(context)
+        try:
+            yield
+        except grpc.RpcError:
+            pass  # The stream broke: that is how gateways leave.
+        finally:
+            self._streams.discard(context)
 
     def _delivery(self, message: intake_pb2.Delivery, now: int, index: int) -> Delivery:
         content = message.WhichOneof("content")

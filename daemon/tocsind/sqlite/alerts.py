@@ -29,8 +29,8 @@ FROM (VALUES {values}) AS new WHERE alerts.group_id = new.column1 AND alerts.fin
 """
 
 _PAYLOAD = """
-INSERT INTO payloads (group_id, latest, received_at, body) VALUES {values}
-ON CONFLICT (group_id, latest) DO UPDATE SET received_at = excluded.received_at, body = excluded.body
+INSERT INTO payloads (id, received_at, body) VALUES {values}
+ON CONFLICT (id) DO UPDATE SET received_at = excluded.received_at, body = excluded.body
 """
 
 
@@ -94,14 +94,15 @@ def page(connection: sqlite3.Connection, group_id: int, after: str, limit: int) 
 
 def store_payloads(connection: sqlite3.Connection, rows: Sequence[tuple[int, int, int, bytes]]) -> None:
     """Stores payloads: group, 0 for its first or 1 for its latest, when it was received, compressed body."""
-    write_rows(connection, _PAYLOAD, rows)
+    values = [(2 * group_id + latest, received, body) for group_id, latest, received, body in rows]
+    write_rows(connection, _PAYLOAD, values)
 
 
 def payload(connection: sqlite3.Connection, group_id: int, latest: bool) -> tuple[int, bytes] | None:
     """Returns when a payload was received and its compressed body; the first serves as the latest of a group whose
     content never changed."""
     row = connection.execute(
-        "SELECT received_at, body FROM payloads WHERE group_id = ? AND latest <= ? ORDER BY latest DESC LIMIT 1",
-        (group_id, int(latest)),
+        "SELECT received_at, body FROM payloads WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1",
+        (2 * group_id, 2 * group_id + latest),
     ).fetchone()
     return (row[0], row[1]) if row else None

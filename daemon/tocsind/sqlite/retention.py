@@ -28,7 +28,8 @@ def remove_expired(
         after = integration_id
     else:
         after = after if len(walked) == integrations else 0
-    for table in ("alerts", "events", "payloads"):
+    for table in ("alerts", "events"):
         connection.executemany(f"DELETE FROM {table} WHERE group_id = ?", [(i,) for i in ids])
+    connection.executemany("DELETE FROM payloads WHERE id BETWEEN ? AND ?", [(2 * i, 2 * i + 1) for i in ids])
     connection.executemany("DELETE FROM alert_groups WHERE id = ?", [(i,) for i in ids])
     return after, len(ids)

@@ -40,6 +40,11 @@ class IntakeServiceStub:
                 request_serializer=tocsin_dot_v1_dot_intake__pb2.DeliverRequest.SerializeToString,
                 response_deserializer=tocsin_dot_v1_dot_intake__pb2.DeliverResponse.FromString,
                 _registered_method=True)
+        self.DeliverStream = channel.stream_stream(
+                '/tocsin.v1.IntakeService/DeliverStream',
+                request_serializer=tocsin_dot_v1_dot_intake__pb2.DeliverRequest.SerializeToString,
+                response_deserializer=tocsin_dot_v1_dot_intake__pb2.DeliverResponse.FromString,
+                _registered_method=True)
         self.Attend = channel.stream_stream(
                 '/tocsin.v1.IntakeService/Attend',
                 request_serializer=tocsin_dot_v1_dot_intake__pb2.AttendRequest.SerializeToString,
@@ -64,6 +69,18 @@ class IntakeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeliverStream(self, request_iterator, context):
+        """The same for one batch after another, over one stream: each is answered before
+        the next is looked at, in their order. It costs less than half of a call for
+        each batch, so this is what gateways use. An error ends the stream; the batches
+        that were not answered then are to be repeated over a new one.
+        buf:lint:ignore RPC_REQUEST_STANDARD_NAME
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Attend(self, request_iterator, context):
         """Says that a gateway is there. It holds while the stream stands and a pulse
         came within the last half second (send ten each second). While no gateway
@@ -78,6 +95,11 @@ def add_IntakeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'Deliver': grpc.unary_unary_rpc_method_handler(
                     servicer.Deliver,
+                    request_deserializer=tocsin_dot_v1_dot_intake__pb2.DeliverRequest.FromString,
+                    response_serializer=tocsin_dot_v1_dot_intake__pb2.DeliverResponse.SerializeToString,
+            ),
+            'DeliverStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.DeliverStream,
                     request_deserializer=tocsin_dot_v1_dot_intake__pb2.DeliverRequest.FromString,
                     response_serializer=tocsin_dot_v1_dot_intake__pb2.DeliverResponse.SerializeToString,
             ),
@@ -113,6 +135,33 @@ class IntakeService:
             request,
             target,
             '/tocsin.v1.IntakeService/Deliver',
+            tocsin_dot_v1_dot_intake__pb2.DeliverRequest.SerializeToString,
+            tocsin_dot_v1_dot_intake__pb2.DeliverResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeliverStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/tocsin.v1.IntakeService/DeliverStream',
             tocsin_dot_v1_dot_intake__pb2.DeliverRequest.SerializeToString,
             tocsin_dot_v1_dot_intake__pb2.DeliverResponse.FromString,
             options,

@@ -42,6 +42,14 @@ class IntakeServiceStub:
     example because the disk is full. It is safe to repeat: applying the same
     delivery twice changes nothing but counters.
     """
+    DeliverStream: _grpc.StreamStreamMultiCallable[_intake_pb2.DeliverRequest, _intake_pb2.DeliverResponse]
+    """The same for one batch after another, over one stream: each is answered before
+    the next is looked at, in their order. It costs less than half of a call for
+    each batch, so this is what gateways use. An error ends the stream; the batches
+    that were not answered then are to be repeated over a new one.
+    buf:lint:ignore RPC_REQUEST_STANDARD_NAME
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    """
     Attend: _grpc.StreamStreamMultiCallable[_intake_pb2.AttendRequest, _intake_pb2.AttendResponse]
     """Says that a gateway is there. It holds while the stream stands and a pulse
     came within the last half second (send ten each second). While no gateway
@@ -61,6 +69,14 @@ class IntakeServiceAsyncStub(IntakeServiceStub):
     The call fails as a whole (UNAVAILABLE) when nothing of it was committed, for
     example because the disk is full. It is safe to repeat: applying the same
     delivery twice changes nothing but counters.
+    """
+    DeliverStream: _aio.StreamStreamMultiCallable[_intake_pb2.DeliverRequest, _intake_pb2.DeliverResponse]  # type: ignore[assignment]
+    """The same for one batch after another, over one stream: each is answered before
+    the next is looked at, in their order. It costs less than half of a call for
+    each batch, so this is what gateways use. An error ends the stream; the batches
+    that were not answered then are to be repeated over a new one.
+    buf:lint:ignore RPC_REQUEST_STANDARD_NAME
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
     """
     Attend: _aio.StreamStreamMultiCallable[_intake_pb2.AttendRequest, _intake_pb2.AttendResponse]  # type: ignore[assignment]
     """Says that a gateway is there. It holds while the stream stands and a pulse
@@ -84,6 +100,20 @@ class IntakeServiceServicer(metaclass=_abc_1.ABCMeta):
         The call fails as a whole (UNAVAILABLE) when nothing of it was committed, for
         example because the disk is full. It is safe to repeat: applying the same
         delivery twice changes nothing but counters.
+        """
+
+    @_abc_1.abstractmethod
+    def DeliverStream(
+        self,
+        request_iterator: _MaybeAsyncIterator[_intake_pb2.DeliverRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_intake_pb2.DeliverResponse], _abc.AsyncIterator[_intake_pb2.DeliverResponse]]:
+        """The same for one batch after another, over one stream: each is answered before
+        the next is looked at, in their order. It costs less than half of a call for
+        each batch, so this is what gateways use. An error ends the stream; the batches
+        that were not answered then are to be repeated over a new one.
+        buf:lint:ignore RPC_REQUEST_STANDARD_NAME
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
         """
 
     @_abc_1.abstractmethod

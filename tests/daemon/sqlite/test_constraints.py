@@ -55,11 +55,11 @@ VIOLATIONS = [
     # Nothing without what it belongs to, and nothing removed that others belong to.
     "UPDATE alert_groups SET integration_id = 99 WHERE id = 2",
     "INSERT INTO events VALUES (1, 99, 0, 1, 1, '', '', '', '[]')",
-    "INSERT INTO alerts VALUES (99, 'f', 1, 1, NULL, NULL, '{}', '{}', '')",
-    "INSERT INTO payloads VALUES (99, 0, 0, x'00')",
+    "INSERT INTO alerts VALUES (NULL, 99, 'f', 1, 1, NULL, NULL, '{}', '{}', '')",
+    "INSERT INTO payloads VALUES (198, 0, x'00')",
     "DELETE FROM integrations",
     # Values out of range.
-    "INSERT INTO payloads VALUES (1, 2, 0, x'00')",
+    "INSERT INTO payloads VALUES (2, NULL, x'00')",
     "INSERT INTO heartbeats VALUES (1, 5, 10, NULL, NULL, 0)",
     "INSERT INTO heartbeats VALUES (1, 1, 0, NULL, NULL, 0)",
     "INSERT INTO daemon_state VALUES (2, 0, 0)",
