@@ -71,7 +71,10 @@ class Pattern:
             self._ids = [int(row[0]) for row in found]
             self._integration = int(found[0][1])
             self._rows = [
-                {table: [list(row) for row in connection.execute(_of_group(table), (group_id,))] for table in _TABLES}
+                {
+                    table: [list(row) for row in connection.execute(_of_group(table, columns), (group_id,))]
+                    for table, columns in self._columns.items()
+                }
                 for group_id in self._ids
             ]
 
@@ -90,9 +93,11 @@ class Pattern:
                 for index, name in enumerate(self._columns[table]):
                     if name == "group_id" or (name == "id" and table == "alert_groups"):
                         copied[index] = group_id
-                    elif name == "id":
+                    elif name == "id" and table == "events":
                         copied[index] = event_id
                         event_id += 1
+                    elif name == "id":
+                        copied[index] = 2 * group_id + copied[index] % 2 if table == "payloads" else None
                     elif name == "standing" and not is_open:
                         copied[index] = group_id
                     elif name == "digest" and digest is not None:
@@ -219,8 +224,8 @@ def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
     return [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
 
 
-def _of_group(table: str) -> str:
-    return f"SELECT * FROM {table} WHERE {'id' if table == 'alert_groups' else 'group_id'} = ?"
+def _of_group(table: str, columns: list[str]) -> str:
+    return f"SELECT {', '.join(columns)} FROM {table} WHERE {'id' if table == 'alert_groups' else 'group_id'} = ?"
 
 
 def _digest_and_payload(number: int) -> tuple[bytes, bytes]:

@@ -1,6 +1,6 @@
 """Logs: one event a line, on standard error; for people on a terminal, JSON elsewhere. Never a secret.
 
-A log that cannot be written (its disk is full, its reader is gone) costs its lines and nothing else: the writer thread
+A log that cannot be written (its disk is full, its reader is gone) costs its lines and nothing else: the writer
 logs too, and must outlive that.
 """
 

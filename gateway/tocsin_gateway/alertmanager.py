@@ -36,6 +36,9 @@ UNTITLED: Final = "Alert group without labels"
 ERROR_LIMIT: Final = 200
 """Characters that the text of a `BadNotification` may have."""
 
+_SHORT: Final = 8 * 1024
+"""Bytes; what fits into a window of 13 bits."""
+
 Status = Literal["firing", "resolved"]
 Labels = dict[str, str]
 Time = Annotated[datetime, Meta(tz=True)]
@@ -110,7 +113,16 @@ def read_notification(body: bytes, into: intake_pb2.Notification) -> None:
             _set_time(reported.end_time, alert.ends_at)
     into.content_digest = blake2b(into.SerializeToString(deterministic=True), digest_size=16).digest()
     into.external_url = webhook.external_url or ""
-    into.payload = zlib.compress(body, 1)
+    into.payload = _compressed(body)
+
+
+def _compressed(body: bytes) -> bytes:
+    """The body in zlib's format. A short one does without zlib's large window and tables, which take longer to set up
+    than the compressing (measured at 1.5 KB: 9 instead of 37 microseconds, to the same size)."""
+    if len(body) > _SHORT:
+        return zlib.compress(body, 1)
+    compressor = zlib.compressobj(1, zlib.DEFLATED, 13, 6)
+    return compressor.compress(body) + compressor.flush()
 
 
 def says_resolved(body: bytes) -> bool:

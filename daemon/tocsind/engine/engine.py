@@ -1,6 +1,6 @@
 """The daemon without its network: the file, the writer and what it keeps in memory, opened and closed in order.
 
-Changes go through `change`, which runs a job in the writer thread; reads take a connection of `store.reading()`.
+Changes go through `change`, which runs a job by the one writer; reads take a connection of `store.reading()`.
 """
 
 import sys
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 class Engine:
     """Opens a data folder: HeldError where another daemon has it, NewerFileError where a newer version wrote it.
 
-    `on_health` is told, in the writer thread, when the file cannot be written any more and when it can be again;
+    `on_health` is told, by whoever writes, when the file cannot be written any more and when it can be again;
     `on_broken`, when the writer ended by a defect: memory can only be trusted again after a restart.
     """
 
@@ -75,7 +75,7 @@ class Engine:
     ) -> T:
         """Runs a job and returns its answer once it is on disk. Raises what the job raises, and TocsinError
         (UNAVAILABLE) where the file cannot be written."""
-        return self.submit(job, *args, **kwargs).result()
+        return self._writer.do(lambda transaction: job(transaction, self.memory, *args, **kwargs))
 
     def submit(
         self,

@@ -31,7 +31,7 @@ STEP_GROUPS = 100
 
 
 class Ticker:
-    """Called by the writer thread at every tick."""
+    """Called by the writer at every tick."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory

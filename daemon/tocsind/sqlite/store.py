@@ -24,7 +24,7 @@ _ROOM = 256 * 1024
 
 
 class Store:
-    """The file in a data folder. `writer` belongs to the writer thread alone."""
+    """The file in a data folder. `writer` belongs to whoever has the pen."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE

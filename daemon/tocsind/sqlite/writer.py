@@ -1,21 +1,24 @@
-"""The one writer: a thread that owns the write connection and commits what has gathered.
+"""The one writer: whoever holds the pen owns the write connection, and writes for all who wait.
 
 Rules
 - Every change is a job: a function that gets a `Transaction` and returns an answer. Jobs that wait together are run in
   one transaction and answered after its one commit (group commit). Nothing is delayed to gather more: under load enough
   waits by itself, and alone a job is committed at once (measured: an added delay only hurts).
+- There is one pen. Who wants a change queues it and takes the pen; whoever has it first runs everything that is queued,
+  and the others find theirs done. So one thread at a time writes, as with a thread of its own for that, but without
+  passing each job to that thread and back (measured: 10 to 25 % more new groups a second at 16 connections).
 - A job that raises is undone alone (a savepoint), and its exception is its answer. The others are committed.
 - When the file fails (disk full, I/O error), the whole transaction is undone and every job of it is answered with
   UNAVAILABLE; memory that may have run ahead of the file is told to forget (`on_rollback`). The next transaction tries
   again: there is no state of being broken to get out of.
 - What a transaction means for memory (timers, caches) is done in `after_commit`, never before: memory follows the file.
-- Between jobs, and at least every tick, the thread calls `tick`, which may return jobs of its own: timers run here,
+- With any job, and in a thread of its own at least every tick, `tick` is asked for jobs that are due: timers run here,
   so their order with everything else is the order of the file.
 - `now` is one wall-clock time for the whole transaction, `steady` one monotonic time.
 - The writer is the daemon's pulse: `healthy` says whether the last transaction could be committed. After a failure the
   disk must also have some room: on one that is nearly full, small transactions succeed and large ones do not.
-- A defect outside of any job (in what is done after a commit, in a tick) leaves memory behind the file. The thread
-  ends, everything that waits is answered with UNAVAILABLE, and `on_broken` is called: a restart rebuilds memory.
+- A defect outside of any job (in what is done after a commit, in a tick) leaves memory behind the file. Nothing more is
+  written, everything that waits is answered with UNAVAILABLE, and `on_broken` is called: a restart rebuilds memory.
 """
 
 import contextlib
@@ -54,7 +57,7 @@ class Transaction:
         self._after_commit: list[Callable[[], None]] = []
 
     def after_commit(self, do: Callable[[], None]) -> None:
-        """Has `do` called in the writer thread once the transaction is on disk, and only then."""
+        """Has `do` called by the writer once the transaction is on disk, and only then."""
         self._after_commit.append(do)
 
     def mark(self) -> int:
@@ -76,7 +79,7 @@ Entry = tuple[Job[Any], "Future[Any]"]
 
 
 class Writer:
-    """Runs jobs in one thread, on one connection, from `start` to `stop`."""
+    """Runs jobs one transaction at a time, on one connection, from `start` to `stop`."""
 
     def __init__(
         self,
@@ -98,87 +101,91 @@ class Writer:
         self._on_health = on_health
         self._on_broken = on_broken
         self._has_room = has_room
-        self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._queue: queue.SimpleQueue[Entry] = queue.SimpleQueue()
+        self._pen = threading.Lock()
         self._gate = threading.Lock()
         self._stopping = False
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ticks", daemon=True)
         self._next_tick = 0
         self.healthy = True
 
     def start(self) -> None:
-        """Starts the thread."""
+        """Starts to tick."""
         self._thread.start()
 
     def submit(self, job: Job[T]) -> "Future[T]":
         """Queues a job; its future is done when the commit is on disk, or with the exception of the job."""
-        future: Future[T] = Future()
-        with self._gate:
-            if not self._stopping:
-                self._queue.put((job, future))
-                return future
-        future.set_exception(_stopped())
+        future = self._enqueue(job)
+        self._wake.set()
         return future
 
     def do(self, job: Job[T]) -> T:
-        """Runs a job and waits for it; raises what it raises."""
-        return self.submit(job).result()
+        """Runs a job and waits for its commit; raises what it raises."""
+        future = self._enqueue(job)
+        if not future.done():
+            with self._pen:
+                while not future.done():
+                    self._turn()
+        return future.result()
 
     def stop(self) -> None:
-        """Runs everything that is queued, then ends the thread."""
-        self._close_gate()
+        """Lets nothing more in, and runs everything that is queued."""
+        with self._gate:
+            self._stopping = True
+        self._wake.set()
         self._thread.join()
 
-    def _close_gate(self) -> None:
-        """Lets nothing more in: what marks the end is the last thing in the queue."""
+    def _enqueue(self, job: Job[T]) -> "Future[T]":
+        future: Future[T] = Future()
         with self._gate:
-            if not self._stopping:
-                self._stopping = True
-                self._queue.put(None)
+            if self._stopping:
+                future.set_exception(_stopped())
+            else:
+                self._queue.put((job, future))
+        return future
 
     def _run(self) -> None:
-        try:
-            while self._turn():
-                pass
-        except Exception:
-            log.exception("the writer broke")
-            self._close_gate()
-            with contextlib.suppress(queue.Empty):
-                while True:
-                    entry = self._queue.get_nowait()
-                    if entry is not None:
-                        entry[1].set_exception(_stopped())
-            self._on_broken()
+        stopping = False
+        while not stopping:
+            self._wake.wait(max(0, self._next_tick - self._clock.steady()) / 1_000_000)
+            self._wake.clear()
+            stopping = self._stopping
+            with self._pen:
+                self._turn()
+                while not self._queue.empty():
+                    self._turn()
 
-    def _turn(self) -> bool:
-        """Runs what is there, and what is due; returns whether there is to be another turn."""
-        entries, last = self._gather()
+    def _turn(self) -> None:
+        """Runs what is queued and what is due. The caller has the pen."""
+        entries = self._gather()
         try:
             steady = self._clock.steady()
             if steady >= self._next_tick:
                 self._next_tick = steady + TICK
-                entries.extend(self._tick())
+                if not self._stopping:
+                    entries.extend(self._tick())
             if entries:
                 self._transact(entries)
+        except Exception:
+            log.exception("the writer broke")
+            with self._gate:
+                self._stopping = True
+            while not self._queue.empty():
+                entries.extend(self._gather())
+            self._on_broken()
         finally:
             for _, future in entries:
                 if not future.done():
                     future.set_exception(_stopped())
-        return not last
 
-    def _gather(self) -> tuple[list[Entry], bool]:
-        """Waits for a job or the next tick, and takes what is there; the flag says that the writer is to stop."""
+    def _gather(self) -> list[Entry]:
+        """Takes what is queued, up to a limit."""
         entries: list[Entry] = []
-        wait = max(0, self._next_tick - self._clock.steady()) / 1_000_000
-        try:
-            entry = self._queue.get(timeout=wait) if wait else self._queue.get_nowait()
-            while entry is not None:
-                entries.append(entry)
-                if len(entries) >= MOST_JOBS:
-                    return entries, False
-                entry = self._queue.get_nowait()
-        except queue.Empty:
-            return entries, False
-        return entries, True
+        with contextlib.suppress(queue.Empty):
+            while len(entries) < MOST_JOBS:
+                entries.append(self._queue.get_nowait())
+        return entries
 
     def _transact(self, entries: list[Entry]) -> None:
         transaction = Transaction(self._connection, self._clock.wall(), self._clock.steady())
