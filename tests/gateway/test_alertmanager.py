@@ -306,3 +306,9 @@ def test_almost_notifications_are_read_or_refused(body: dict[str, Any]) -> None:
 def test_only_an_object_says_resolved(body: bytes, expected: bool) -> None:
     """Only a JSON object whose status is `resolved` says that the source has stopped."""
     assert says_resolved(body) is expected
+
+
+def test_a_fingerprint_minds_case() -> None:
+    """Label names and values count as they are written: `Job` and `job` are two labels."""
+    spellings = [{"job": "node"}, {"Job": "node"}, {"job": "Node"}]
+    assert len({fingerprint_of(labels) for labels in spellings}) == 3
