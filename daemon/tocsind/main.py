@@ -1,6 +1,7 @@
 """The daemon, wired: what `tocsind` runs and tests boot."""
 
-from concurrent.futures import Future
+import contextlib
+from concurrent.futures import Future, InvalidStateError
 
 import structlog
 
@@ -34,7 +35,7 @@ class Main:
 
     def stop(self, status: int = 0) -> None:
         """Has `run` end; may be called from a signal handler, and more than once."""
-        if not self._told_to_stop.done():
+        with contextlib.suppress(InvalidStateError):
             self._told_to_stop.set_result(status)
 
     def run(self) -> int:

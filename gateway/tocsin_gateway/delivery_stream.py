@@ -14,7 +14,6 @@ The rules:
 """
 
 import asyncio
-import contextlib
 from collections import deque
 
 import grpc
@@ -42,6 +41,7 @@ class DeliveryStream:
         self._reader: asyncio.Task[None] | None = None
         self._waiting: deque[asyncio.Future[intake_pb2.DeliverResponse]] = deque()
         self._writing = asyncio.Lock()
+        self._cut: _Stream | None = None
 
     async def deliver(self, request: intake_pb2.DeliverRequest, timeout: float) -> intake_pb2.DeliverResponse:
         """The daemon's answer. Raises `Broken`, and TimeoutError where there is none within `timeout` seconds."""
@@ -61,9 +61,12 @@ class DeliveryStream:
                 self._reader = asyncio.create_task(self._read(self._stream))
             self._waiting.append(answer)
             stream = self._stream
-            # If the stream is broken, the reader learns of it too, and knows why.
-            with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            try:
                 await stream.write(request)
+            except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                # The reader learns of it too. A write that fails makes gRPC call the end of the stream INTERNAL, which
+                # from a daemon would mean that it choked on what was sent.
+                self._cut = stream
         return await answer
 
     async def close(self) -> None:
@@ -82,7 +85,7 @@ class DeliveryStream:
                 if not answer.done():
                     answer.set_result(response)
         except grpc.aio.AioRpcError as error:
-            code = error.code()
+            code = grpc.StatusCode.UNAVAILABLE if self._cut is stream else error.code()
         except asyncio.CancelledError:
             # That is how grpc.aio says that the call was cancelled, by either side.
             code = grpc.StatusCode.CANCELLED

@@ -1,8 +1,9 @@
 """The way of deliveries to the daemon: what arrives together travels together.
 
-A gRPC call is the most expensive thing that the gateway does, and the daemon commits all of one call at once. So one
-call is in flight; what arrives meanwhile is gathered and goes with the next one. Nothing ever waits for company.
-When a call is answered, the next one is sent before the answers are passed on: the daemon works while senders are told.
+Each batch that goes to the daemon and back costs much of what the gateway does, and the daemon commits all of one batch
+at once. So one batch is in flight; what arrives meanwhile is gathered and goes with the next one. Nothing waits for
+company. When a batch is answered, the next one is sent before the answers are passed on: the daemon works while senders
+are told.
 
 The rules:
 
@@ -11,8 +12,8 @@ The rules:
   time left is sent again after a pause: the daemon may just be restarting. So it is when the daemon broke a call off.
 * If a batch is refused for what is in it (or nobody knows why), each of its deliveries is sent once more, alone: one
   bad delivery must not take others with it.
-* Ages and times left are computed at the moment of the call. That is also why no call waits for the channel to be
-  ready: ages would stand still while it does.
+* Ages and times left are computed when a batch is made. That is also why none waits for the daemon to be there: ages
+  would stand still while it does.
 * What waits for an answer is limited in number and in size; beyond that, deliveries are refused at once.
 """
 
@@ -207,6 +208,10 @@ class Dispatcher:
             self._take(batch)
             if batch:
                 response = await self._send(batch)
+        except BaseException:
+            for pending in batch:
+                pending.fail("the gateway failed to hand this on: try again")
+            raise
         finally:
             self._in_flight = False
         if response is None:
@@ -222,7 +227,7 @@ class Dispatcher:
     async def _send(self, batch: list[_Pending]) -> intake_pb2.DeliverResponse | None:
         """Makes the call; where it fails, its deliveries are failed or queued again, and None is returned."""
         now = time.monotonic()
-        request = intake_pb2.DeliverRequest()
+        request = intake_pb2.DeliverRequest(sent_micros=int(now * 1e6))
         for pending in batch:
             delivery = pending.delivery
             delivery.age_micros = max(0, int((now - pending.arrived_at) * 1e6))

@@ -54,7 +54,7 @@ class Metrics:
         )
         self.batch_size = Histogram(
             "tocsin_gateway_batch_size",
-            "Deliveries sent to the daemon in one call.",
+            "Deliveries sent to the daemon in one batch.",
             buckets=_BATCH_SIZES,
             registry=self._registry,
         )

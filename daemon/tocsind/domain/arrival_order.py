@@ -4,8 +4,11 @@ Rules
 - A notification that arrived at a gateway before the last one applied to the same identity is late, and is not
   applied: HA peers, several gateways and retries can overtake one another, and a stale "firing" must not undo a
   "resolved".
-- Arrival is measured on the daemon's own monotonic clock: its now minus the age that the gateway measured. Times of
-  day are not compared: after a clock that jumped back, every honest notification would look late and be lost.
+- Arrival is measured on the daemon's own monotonic clock: its now minus the age that the gateway measured, and minus
+  the time on the way (`domain/transit.py`). Times of day are not compared: after a clock that jumped back, every honest
+  notification would look late and be lost.
+- What comes from one gateway comes in its order anyway. Between gateways, a difference below `TOLERANCE` says nothing:
+  wrongly taken for late, a "resolved" would be lost for good.
 - Only a delivery whose deadline has not passed is applied at all, so nothing can be late by more than that deadline.
   What was applied longer ago than `WINDOW` is forgotten. In doubt a notification is applied: the sender corrects a
   stale one within one group_interval, but it would not repeat one that we only answered.
@@ -16,7 +19,7 @@ Rules
 from collections import deque
 
 WINDOW = 30_000_000
-JITTER = 5_000
+TOLERANCE = 1_000_000
 
 
 class ArrivalOrder:
@@ -30,11 +33,10 @@ class ArrivalOrder:
         """Whether something that arrived later was applied to `identity` already; `uncommitted` is the last arrival
         that was applied to it in the transaction at hand, if there is one.
 
-        Ages are measured anew for each attempt, so two measurements of one arrival differ by the way to the daemon:
-        less than `JITTER` does not count.
+        Less than `TOLERANCE` does not count.
         """
         last = max(self._last.get(identity, arrival), arrival if uncommitted is None else uncommitted)
-        return arrival < last - JITTER
+        return arrival < last - TOLERANCE
 
     def applied(self, identity: bytes, arrival: int, now: int) -> None:
         """Remembers an arrival whose effect is committed, and forgets what is older than the window."""

@@ -1,7 +1,7 @@
 """What the daemon keeps in memory beside the file: a cache, never the truth.
 
 All of it can be rebuilt from the file, and what may have run ahead of the file is forgotten when a transaction is
-undone. It belongs to the writer, but for `presence`, which has its own lock.
+undone. It belongs to whoever has the pen (`sqlite/writer.py`), but for `presence`, which has its own lock.
 """
 
 import sqlite3

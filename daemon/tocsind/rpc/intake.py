@@ -8,6 +8,7 @@ import structlog
 
 from tocsin.v1 import intake_pb2, intake_pb2_grpc
 from tocsind.domain.errors import Code, TocsinError, invalid
+from tocsind.domain.transit import Transit
 from tocsind.engine.deliver import Delivery, Outcome, Receipt, deliver
 from tocsind.engine.engine import Engine
 from tocsind.rpc import decode, encode
@@ -25,32 +26,25 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._streams: set[grpc.ServicerContext] = set()
+        self._dismissed = False
         self._started = encode.timestamp(engine.clock.wall())
 
     def Deliver(self, request: intake_pb2.DeliverRequest, context: grpc.ServicerContext) -> intake_pb2.DeliverResponse:
         """Takes a batch."""
-        if len(request.deliveries) > MOST_DELIVERIES:
-            raise invalid("deliveries", f"must be at most {MOST_DELIVERIES}")
-        now = self._engine.clock.steady()
-        deliveries = [self._delivery(message, now, index) for index, message in enumerate(request.deliveries)]
-        try:
-            receipts = self._engine.change(deliver, deliveries)
-        except TocsinError:
-            raise
-        except Exception:
-            receipts = [self._alone(delivery) for delivery in deliveries]
-        return intake_pb2.DeliverResponse(receipts=[_receipt(receipt) for receipt in receipts])
+        return self._take(request, self._engine.clock.steady())
 
     def DeliverStream(
         self, request_iterator: Iterator[intake_pb2.DeliverRequest], context: grpc.ServicerContext
     ) -> Iterator[intake_pb2.DeliverResponse]:
         """Takes one batch after another."""
+        transit = Transit()
         with self._stream(context):
             for request in request_iterator:
                 # What a gateway gave up while it waited here is not applied: its senders were told to try again.
                 if not context.is_active():
                     return
-                yield self.Deliver(request, context)
+                now = self._engine.clock.steady()
+                yield self._take(request, now - (transit.of(request.sent_micros, now) if request.sent_micros else 0))
 
     def Attend(
         self, request_iterator: Iterator[intake_pb2.AttendRequest], context: grpc.ServicerContext
@@ -73,6 +67,7 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
 
     def dismiss(self) -> None:
         """Ends the streams of all gateways: they would keep the server from stopping."""
+        self._dismissed = True
         for context in list(self._streams):
             context.cancel()
 
@@ -80,6 +75,8 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
     def _stream(self, context: grpc.ServicerContext) -> Iterator[None]:
         """Keeps count of a stream while it stands."""
         self._streams.add(context)
+        if self._dismissed:
+            context.cancel()
         try:
             yield
         except grpc.RpcError:
@@ -87,7 +84,20 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
         finally:
             self._streams.discard(context)
 
-    def _delivery(self, message: intake_pb2.Delivery, now: int, index: int) -> Delivery:
+    def _take(self, request: intake_pb2.DeliverRequest, sent: int) -> intake_pb2.DeliverResponse:
+        """Applies a batch that was sent at `sent`, by the daemon's monotonic clock."""
+        if len(request.deliveries) > MOST_DELIVERIES:
+            raise invalid("deliveries", f"must be at most {MOST_DELIVERIES}")
+        deliveries = [self._delivery(message, sent, index) for index, message in enumerate(request.deliveries)]
+        try:
+            receipts = self._engine.change(deliver, deliveries)
+        except TocsinError:
+            raise
+        except Exception:
+            receipts = [self._alone(delivery) for delivery in deliveries]
+        return intake_pb2.DeliverResponse(receipts=[_receipt(receipt) for receipt in receipts])
+
+    def _delivery(self, message: intake_pb2.Delivery, sent: int, index: int) -> Delivery:
         content = message.WhichOneof("content")
         if content == "notification" and not message.notification.content_digest:
             raise invalid(f"deliveries[{index}].notification.content_digest", "must be set")
@@ -95,8 +105,8 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
             message.integration_type,
             message.credential,
             message.bearer_token,
-            now - max(0, message.age_micros),
-            now + message.time_left_micros,
+            sent - max(0, message.age_micros),
+            sent + message.time_left_micros,
             decode.notification(message.notification) if content == "notification" else None,
             content == "beat",
         )

@@ -36,7 +36,8 @@ from tocsind.rpc.intake import IntakeServicer
 from tocsind.rpc.integrations import IntegrationServicer
 from tocsind.rpc.watch import MOST_WATCHERS
 
-THREADS = 16 + MOST_WATCHERS
+# Each watcher takes one for as long as it watches, each gateway two; the rest is for calls.
+THREADS = 48 + MOST_WATCHERS
 MOST_BYTES = 256 * 1024 * 1024
 INTAKE = "tocsin.v1.IntakeService"
 _MODULES = (alert_groups_pb2, heartbeats_pb2, intake_pb2, integrations_pb2)
@@ -78,6 +79,9 @@ class Server:
                 ("grpc.max_send_message_length", MOST_BYTES),
                 ("grpc.so_reuseport", 0),
                 # Gateways on other machines look every 10 s whether we are there; gRPC's default takes that for abuse.
+                # And a gateway that was lost without a word gives its threads back.
+                ("grpc.keepalive_time_ms", 20_000),
+                ("grpc.keepalive_timeout_ms", 10_000),
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
             ],
         )

@@ -21,6 +21,8 @@ from tocsind.sqlite.migrate import migrate
 FILE = "tocsin.db"
 _CACHED_STATEMENTS = 512
 _ROOM = 256 * 1024
+# Seconds to wait for another process that writes the file, such as the sqlite3 command; senders wait meanwhile.
+_PATIENCE = 1.0
 
 
 class Store:
@@ -30,7 +32,11 @@ class Store:
         self.path = folder / FILE
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self.writer = sqlite3.connect(
-            self.path, isolation_level=None, check_same_thread=False, cached_statements=_CACHED_STATEMENTS
+            self.path,
+            timeout=_PATIENCE,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=_CACHED_STATEMENTS,
         )
         try:
             self.writer.execute("PRAGMA journal_mode = WAL")
@@ -74,7 +80,10 @@ class Store:
 
     def has_room(self) -> bool:
         """Whether the disk has room for more than the smallest of transactions."""
-        return shutil.disk_usage(self.path.parent).free >= _ROOM
+        try:
+            return shutil.disk_usage(self.path.parent).free >= _ROOM
+        except OSError:
+            return False
 
     def close(self) -> None:
         """Closes every connection that is not lent; the last one to close writes the WAL back into the file."""

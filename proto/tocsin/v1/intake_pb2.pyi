@@ -27,6 +27,12 @@ class DeliverRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     DELIVERIES_FIELD_NUMBER: _builtins.int
+    SENT_MICROS_FIELD_NUMBER: _builtins.int
+    sent_micros: _builtins.int
+    """When this was made, in microseconds by the gateway's monotonic clock. Over a
+    stream, the daemon learns from it how long a batch was on its way, and counts
+    ages and times left from here. 0 where it is not known.
+    """
     @_builtins.property
     def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Delivery]:
         """What arrived, oldest first; at most 1,000."""
@@ -35,10 +41,11 @@ class DeliverRequest(_message.Message):
         self,
         *,
         deliveries: _abc.Iterable[Global___Delivery] | None = ...,
+        sent_micros: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deliveries", b"deliveries"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deliveries", b"deliveries", "sent_micros", b"sent_micros"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

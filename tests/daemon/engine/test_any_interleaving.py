@@ -73,7 +73,7 @@ class Interleaving(RuleBasedStateMachine):
             return
         self.daemon.send(self.integration, notice(self.said[key], "" if self.said[key] else "a", key=key))
         before = self.daemon.list_groups()
-        late = self.daemon.send(self.integration, notice("a b c", reason="late", key=key), age=SECOND)
+        late = self.daemon.send(self.integration, notice("a b c", reason="late", key=key), age=2 * SECOND)
         assert late.outcome == 3
         assert self.daemon.list_groups() == before
 

@@ -1,6 +1,8 @@
 """Deliveries to a running daemon: who may, in which order, and what becomes of them."""
 
 import threading
+from collections.abc import Callable
+from queue import SimpleQueue
 from typing import Any
 
 import grpc
@@ -76,10 +78,10 @@ def test_a_late_notification_is_ignored(daemon: RunningDaemon) -> None:
     """A stale "firing" that was overtaken does not undo the "resolved"; another group is not concerned."""
     integration = daemon.integration()
     name = daemon.fire(integration)
-    daemon.pass_time(SECOND)
+    daemon.pass_time(3 * SECOND)
     daemon.send(integration, notice("", "a"))
 
-    assert outcome(daemon.send(integration, notice("a", external_url="http://am-2"), age=SECOND // 2)) == "LATE"
+    assert outcome(daemon.send(integration, notice("a", external_url="http://am-2"), age=2 * SECOND)) == "LATE"
     assert daemon.group(name).state == AlertGroup.RESOLVED
     assert outcome(daemon.send(integration, notice("a", key="other"), age=SECOND // 2)) == "APPLIED"
     assert outcome(daemon.send(integration, notice("a"), age=3 * MILLISECOND)) == "APPLIED"
@@ -131,7 +133,7 @@ def test_what_was_overtaken_in_the_same_transaction_is_late_too(daemon: RunningD
     outcomes = together(
         daemon,
         (integration, notice("", "a"), 1 * SECOND),
-        (integration, notice("a b"), 2 * SECOND),
+        (integration, notice("a b"), 3 * SECOND),
     )
 
     assert outcomes == [Outcome.APPLIED, Outcome.LATE]
@@ -279,12 +281,12 @@ def test_order_does_not_depend_on_the_time_of_day(daemon: RunningDaemon, clock: 
     """After the clock was set, honest notifications are not late, and late ones are not honest."""
     integration = daemon.integration()
     name = daemon.fire(integration)
-    daemon.pass_time(SECOND)
+    daemon.pass_time(3 * SECOND)
     clock.jump(jump)
 
     assert outcome(daemon.send(integration, notice("a b"), age=SECOND // 10)) == "APPLIED"
     assert outcome(daemon.send(integration, notice("", "a b"))) == "APPLIED"
-    assert outcome(daemon.send(integration, notice("a b"), age=SECOND // 2)) == "LATE"
+    assert outcome(daemon.send(integration, notice("a b"), age=2 * SECOND)) == "LATE"
     assert daemon.group(name).state == AlertGroup.RESOLVED
 
 
@@ -371,3 +373,40 @@ def test_attended_time_comes_from_the_streams_of_gateways(daemon: RunningDaemon)
     daemon.clock.advance(MINUTE)
     assert daemon.engine.memory.presence.read(daemon.clock.steady()) == before + LEASE
     assert daemon.engine.memory.presence.unattended_for(daemon.clock.steady()) == MINUTE
+
+
+def over_a_stream(daemon: RunningDaemon) -> Callable[[Integration, Notification, int, int], str]:
+    """Delivers one notification after another over one stream: sent when by the gateway's clock, and how old then."""
+    requests: SimpleQueue[intake_pb2.DeliverRequest | None] = SimpleQueue()
+    answers = daemon.intake.DeliverStream(iter(requests.get, None))
+
+    def send(integration: Integration, content: Notification, sent: int, age: int) -> str:
+        delivery = daemon.delivery(integration, content, age=age)
+        requests.put(intake_pb2.DeliverRequest(deliveries=[delivery], sent_micros=sent))
+        return outcome(next(answers).receipts[0])
+
+    return send
+
+
+def test_a_stall_on_the_way_makes_nothing_newer_late(daemon: RunningDaemon, clock: FakeClock) -> None:
+    """A batch that was held up for seconds is not taken for newer than what came to the gateway meanwhile."""
+    integration = daemon.integration()
+    name = daemon.fire(integration)
+    send = over_a_stream(daemon)
+    assert send(integration, notice("a"), 5 * SECOND, 0) == "UNCHANGED"
+
+    clock.advance(4 * SECOND)
+    assert send(integration, notice("a b"), 5 * SECOND, 0) == "APPLIED"
+    assert send(integration, notice("", "a b"), 9 * SECOND, 3 * SECOND) == "APPLIED"
+    assert daemon.group(name).state == AlertGroup.RESOLVED
+
+
+def test_what_was_on_its_way_too_long_is_not_applied(daemon: RunningDaemon, clock: FakeClock) -> None:
+    """The time on the way is taken from the time that the sender still waits."""
+    integration = daemon.integration()
+    send = over_a_stream(daemon)
+    assert send(integration, notice("a", key="first"), SECOND, 0) == "APPLIED"
+
+    clock.advance(6 * SECOND)
+    assert send(integration, notice("a", key="second"), SECOND, 0) == "EXPIRED"
+    assert send(integration, notice("a", key="third"), 7 * SECOND, 0) == "APPLIED"
