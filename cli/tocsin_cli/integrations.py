@@ -20,7 +20,7 @@ from tocsin.v1.integrations_pb2 import (
     UpdateIntegrationRequest,
 )
 
-from . import names, output
+from . import durations, names, output
 from .commands import Group, Settings, pass_settings
 from .connection import CommandError
 from .durations import DURATION
@@ -183,13 +183,19 @@ def _with_values(
     return integration, paths
 
 
+def _window(integration: Integration, field: str) -> str:
+    """A duration of which none means that the rule does not apply: `0s` would read as "at once"."""
+    shown = output.length(integration, field)
+    return "off" if shown == durations.format(timedelta()) else shown
+
+
 def _row(integration: Integration) -> list[str]:
     return [
         integration.name,
         integration.type,
         integration.display_name,
-        output.length(integration, "reopen_window"),
-        output.length(integration, "stale_after"),
+        _window(integration, "reopen_window"),
+        _window(integration, "stale_after"),
         output.length(integration, "retention"),
         output.time_and_age(integration, "create_time"),
     ]
@@ -209,8 +215,8 @@ def _print(settings: Settings, integration: Integration) -> None:
             ("heartbeatUrl", integration.heartbeat_url),
             ("bearerUrl", integration.bearer_url),
             ("token", integration.token),
-            ("reopenWindow", output.length(integration, "reopen_window")),
-            ("staleAfter", output.length(integration, "stale_after")),
+            ("reopenWindow", _window(integration, "reopen_window")),
+            ("staleAfter", _window(integration, "stale_after")),
             ("retention", output.length(integration, "retention")),
             ("createTime", output.time_and_age(integration, "create_time")),
             ("updateTime", output.time_and_age(integration, "update_time")),

@@ -114,3 +114,12 @@ def test_delete_asks_nobody_where_there_is_no_terminal(run: Run, daemon: FakeDae
 def test_an_empty_list_is_still_a_list(run: Run, noun: str) -> None:
     """`list -o json` has the list even if nothing is in it, so that scripts can index it."""
     assert json.loads(run(noun, "list", "-o", "json").stdout) == {noun: []}
+
+
+def test_a_rule_that_does_not_apply_is_off(run: Run, daemon: FakeDaemon) -> None:
+    """A stale_after of nothing is shown as off: as 0s it would read as "at once"."""
+    created = run("integrations", "create", "--type", "alertmanager", "--name", "Fresh", "--stale-after", "0s")
+    name = created.stdout.split()[1]
+    shown = run("integrations", "show", name).stdout
+    assert "staleAfter: off" in shown
+    assert "off" in run("integrations", "list").stdout.split()
