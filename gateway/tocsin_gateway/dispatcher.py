@@ -144,8 +144,7 @@ class Dispatcher:
         for timer in (self._pausing, self._ticking):
             if timer is not None:
                 timer.cancel()
-        for pending in self._waiting():
-            pending.fail("the gateway is stopping: try again")
+        _fail(self._waiting(), "the gateway is stopping: try again")
         calls = list(self._calls)
         for call in calls:
             call.cancel()
@@ -209,8 +208,7 @@ class Dispatcher:
             if batch:
                 response = await self._send(batch)
         except BaseException:
-            for pending in batch:
-                pending.fail("the gateway failed to hand this on: try again")
+            _fail(batch, "the gateway failed to hand this on: try again")
             raise
         finally:
             self._in_flight = False
@@ -237,8 +235,7 @@ class Dispatcher:
         try:
             response = await self._deliver(request, max(TICK, max(pending.deadline for pending in batch) - now))
         except TimeoutError:
-            for pending in batch:
-                pending.fail(_TOO_LATE)
+            _fail(batch, _TOO_LATE)
             return None
         except Broken as broken:
             self._failed(batch, broken.code)
@@ -261,15 +258,13 @@ class Dispatcher:
         elif code in _REFUSED_FOR_CONTENT:
             self._refused(batch, code.name)
         else:
-            _log.warning("a call of the daemon failed", code=code.name, deliveries=len(batch))
-            for pending in batch:
-                pending.fail(f"the daemon could not take this ({code.name}): try again")
+            _give_up(batch, code.name)
 
     def _refused(self, batch: list[_Pending], why: str) -> None:
-        _log.warning("a call of the daemon failed", code=why, deliveries=len(batch))
         if len(batch) == 1:
-            batch[0].fail(f"the daemon could not take this ({why}): try again")
+            _give_up(batch, why)
             return
+        _log_failure(batch, why)
         for pending in batch:
             pending.alone = True
         self._again(batch)
@@ -280,3 +275,17 @@ class Dispatcher:
     def _end_pause(self) -> None:
         self._pausing = None
         self._go_on()
+
+
+def _fail(waiting: Iterable[_Pending], reason: str) -> None:
+    for pending in waiting:
+        pending.fail(reason)
+
+
+def _give_up(batch: list[_Pending], why: str) -> None:
+    _log_failure(batch, why)
+    _fail(batch, f"the daemon could not take this ({why}): try again")
+
+
+def _log_failure(batch: list[_Pending], why: str) -> None:
+    _log.warning("a call of the daemon failed", code=why, deliveries=len(batch))

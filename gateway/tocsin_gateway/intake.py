@@ -6,7 +6,9 @@ nothing about them.
 
 import asyncio
 import time
-from typing import Final, Literal
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Concatenate, Final, Literal, ParamSpec, TypeVar
 
 import falcon
 import falcon.asgi
@@ -27,11 +29,14 @@ TIME_TO_ANSWER: Final = 5.0
 LARGE_BODY: Final = 256 * 1024
 """Bytes from which a body is read by another thread (for some milliseconds), so that others are not held up."""
 
+T = TypeVar("T")
+P = ParamSpec("P")
+
 _Request = falcon.asgi.Request
 _Response = falcon.asgi.Response
 
 
-class _Resource:
+class _Resource(ABC):
     """What both have in common."""
 
     kind: Literal["notification", "heartbeat"]
@@ -40,6 +45,19 @@ class _Resource:
         self._dispatcher = dispatcher
         self._metrics = metrics
         self._max_body = max_body
+
+    async def on_post(self, req: _Request, resp: _Response, integration_type: str, credential: str) -> None:
+        """Answers once the body is read, and the daemon has judged what it says."""
+        req.scope[KIND] = self.kind
+        try:
+            content = await self._read(req)
+        except BodyTooLarge:
+            answer = Answer(413, f"the body is over the limit of {self._max_body} bytes")
+        except BodyCut:
+            answer = answers.unavailable("the body did not arrive in full")
+        else:
+            answer = await self._answer(req, content, _addressed(req, integration_type, credential))
+        answers.give(resp, answer)
 
     async def on_options(self, req: _Request, resp: _Response, **_: str) -> None:
         """Refused like any other method; by itself Falcon would answer 200."""
@@ -52,8 +70,9 @@ class _Resource:
         self._metrics.request_bytes.inc(len(content))
         return content
 
-    def _too_large(self) -> Answer:
-        return Answer(413, f"the body is over the limit of {self._max_body} bytes")
+    @abstractmethod
+    async def _answer(self, req: _Request, content: bytes, delivery: intake_pb2.Delivery) -> Answer:
+        """The answer to a body; `delivery` says where it was sent, and has no content yet."""
 
     async def _deliver(
         self, delivery: intake_pb2.Delivery, size: int, arrived_at: float, complete_at: float, if_accepted: Answer
@@ -72,28 +91,14 @@ class NotificationResource(_Resource):
 
     kind = "notification"
 
-    async def on_post(self, req: _Request, resp: _Response, integration_type: str, credential: str) -> None:
-        """Answers once the daemon has judged it."""
-        req.scope[KIND] = self.kind
-        answers.give(resp, await self._answer(req, _addressed(req, integration_type, credential)))
-
-    async def _answer(self, req: _Request, delivery: intake_pb2.Delivery) -> Answer:
-        try:
-            content = await self._read(req)
-        except BodyTooLarge:
-            return self._too_large()
-        except BodyCut:
-            return answers.unavailable("the body did not arrive in full")
+    async def _answer(self, req: _Request, content: bytes, delivery: intake_pb2.Delivery) -> Answer:
         # The order of notifications is that in which they were complete here.
         complete_at = time.monotonic()
         if delivery.integration_type != "alertmanager":
             unreadable = answers.refusal(answers.NOT_READABLE_HERE)
             return await self._deliver(delivery, 0, complete_at, complete_at, unreadable)
         try:
-            if len(content) > LARGE_BODY:
-                await asyncio.to_thread(read_notification, content, delivery.notification)
-            else:
-                read_notification(content, delivery.notification)
+            await _read_by(content, read_notification, delivery.notification)
         except BadNotification as error:
             return answers.refusal(str(error))
         never_judged = answers.unavailable("the daemon checked the token only")
@@ -113,27 +118,20 @@ class HeartbeatResource(_Resource):
         delivery.beat.SetInParent()
         answers.give(resp, await self._deliver(delivery, 0, body.arrived_at, body.arrived_at, answers.OK))
 
-    async def on_post(self, req: _Request, resp: _Response, integration_type: str, credential: str) -> None:
-        """A beat, unless the body is an Alertmanager's that says the source has stopped."""
-        req.scope[KIND] = self.kind
-        answers.give(resp, await self._answer(req, _addressed(req, integration_type, credential)))
-
-    async def _answer(self, req: _Request, delivery: intake_pb2.Delivery) -> Answer:
+    async def _answer(self, req: _Request, content: bytes, delivery: intake_pb2.Delivery) -> Answer:
+        # An Alertmanager's body that says the source has stopped is no beat.
         body: Body = req.scope[BODY]
-        try:
-            content = await self._read(req)
-        except BodyTooLarge:
-            return self._too_large()
-        except BodyCut:
-            return answers.unavailable("the body did not arrive in full")
-        if len(content) > LARGE_BODY:
-            resolved = await asyncio.to_thread(says_resolved, content)
-        else:
-            resolved = says_resolved(content)
-        if not resolved:
+        if not await _read_by(content, says_resolved):
             delivery.beat.SetInParent()
         # The source was alive when it began to send, so that is the time of the beat.
         return await self._deliver(delivery, 0, body.arrived_at, time.monotonic(), answers.OK)
+
+
+async def _read_by(content: bytes, reader: Callable[Concatenate[bytes, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What `reader` makes of a body; of a large one, in another thread."""
+    if len(content) > LARGE_BODY:
+        return await asyncio.to_thread(reader, content, *args, **kwargs)
+    return reader(content, *args, **kwargs)
 
 
 def _addressed(req: _Request, integration_type: str, credential: str) -> intake_pb2.Delivery:

@@ -11,6 +11,7 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 
 from tocsind.domain import heartbeat as heartbeat_rules
 from tocsind.domain.alert_group import AlertGroup, Source
@@ -106,12 +107,7 @@ def deliver(transaction: Transaction, memory: Memory, deliveries: Sequence[Deliv
     for index, key, _, _ in notified:
         arrival = deliveries[index].arrival
         transaction.arrivals[key] = max(arrival, transaction.arrivals.get(key, arrival))
-
-    def remember() -> None:
-        for index, key, _, _ in notified:
-            memory.order.applied(key, deliveries[index].arrival, transaction.steady)
-
-    transaction.after_commit(remember)
+        transaction.after_commit(partial(memory.order.applied, key, arrival, transaction.steady))
     return receipts
 
 

@@ -58,9 +58,9 @@ class AlertGroupServicer(alert_groups_pb2_grpc.AlertGroupServiceServicer):
             found = rows.page(
                 connection, states=wanted.states, integration_id=integration_id, before=before, limit=size + 1
             )
+        page, next_token = paging.cut(scope, found, size, lambda row: row.group.id)
         return alert_groups_pb2.ListAlertGroupsResponse(
-            alert_groups=[encode.alert_group(row) for row in found[:size]],
-            next_page_token=paging.token(scope, found[size - 1].group.id) if len(found) > size else "",
+            alert_groups=[encode.alert_group(row) for row in page], next_page_token=next_token
         )
 
     def ListAlerts(
@@ -75,9 +75,9 @@ class AlertGroupServicer(alert_groups_pb2_grpc.AlertGroupServiceServicer):
             if rows.one(connection, number) is None:
                 raise not_found(request.parent)
             found = alerts.page(connection, number, after, size + 1)
+        page, next_token = paging.cut(scope, found, size, lambda row: row.alert.fingerprint)
         return alert_groups_pb2.ListAlertsResponse(
-            alerts=[encode.alert(row) for row in found[:size]],
-            next_page_token=paging.token(scope, found[size - 1].alert.fingerprint) if len(found) > size else "",
+            alerts=[encode.alert(row) for row in page], next_page_token=next_token
         )
 
     def ListEvents(
@@ -92,9 +92,9 @@ class AlertGroupServicer(alert_groups_pb2_grpc.AlertGroupServiceServicer):
             if rows.one(connection, number) is None:
                 raise not_found(request.parent)
             found = events.page(connection, number, after, size + 1)
+        page, next_token = paging.cut(scope, found, size, lambda row: row.revision)
         return alert_groups_pb2.ListEventsResponse(
-            events=[encode.event(row) for row in found[:size]],
-            next_page_token=paging.token(scope, found[size - 1].revision) if len(found) > size else "",
+            events=[encode.event(row) for row in page], next_page_token=next_token
         )
 
     def GetPayload(

@@ -40,10 +40,10 @@ class HeartbeatServicer(heartbeats_pb2_grpc.HeartbeatServiceServicer):
         after = paging.number_after(_SCOPE, request.page_token, 0)
         with self._engine.store.reading() as connection:
             found = rows.page(connection, after, size + 1)
-        more = len(found) > size
+        page, next_token = paging.cut(_SCOPE, found, size, lambda row: row[1].integration_id)
         return heartbeats_pb2.ListHeartbeatsResponse(
-            heartbeats=[self._encode(public_id, heartbeat) for public_id, heartbeat in found[:size]],
-            next_page_token=paging.token(_SCOPE, found[size - 1][1].integration_id) if more else "",
+            heartbeats=[self._encode(public_id, heartbeat) for public_id, heartbeat in page],
+            next_page_token=next_token,
         )
 
     def UpdateHeartbeat(

@@ -115,11 +115,9 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
         """Applies one delivery of a batch that failed, so that only what cannot be applied at all fails."""
         try:
             return self._engine.change(deliver, [delivery])[0]
-        except TocsinError as refusal:
-            if refusal.code is Code.UNAVAILABLE:
+        except Exception as error:
+            if isinstance(error, TocsinError) and error.code is Code.UNAVAILABLE:
                 raise
-            return Receipt(Outcome.FAILED)
-        except Exception:
             return Receipt(Outcome.FAILED)
 
 

@@ -52,9 +52,9 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
         after = paging.number_after(_SCOPE, request.page_token, 0)
         with self._engine.store.reading() as connection:
             found = rows.page(connection, after, size + 1)
+        page, next_token = paging.cut(_SCOPE, found, size, lambda integration: integration.id)
         return integrations_pb2.ListIntegrationsResponse(
-            integrations=[self._encode(integration) for integration in found[:size]],
-            next_page_token=paging.token(_SCOPE, found[size - 1].id) if len(found) > size else "",
+            integrations=[self._encode(integration) for integration in page], next_page_token=next_token
         )
 
     def UpdateIntegration(

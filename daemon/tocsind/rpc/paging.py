@@ -6,6 +6,7 @@ A token belongs to one list and one filter; with another it is refused rather th
 import base64
 import binascii
 import hashlib
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -27,6 +28,13 @@ def size(asked: int) -> int:
 def token(scope: str, key: int | str) -> str:
     """Returns the token of the page after `key` in the list `scope`."""
     return base64.urlsafe_b64encode(msgspec.json.encode([_digest(scope), key])).decode().rstrip("=")
+
+
+def cut(scope: str, found: Sequence[T], size: int, key: Callable[[T], int | str]) -> tuple[Sequence[T], str]:
+    """Returns the page in `found`, which holds one more than `size` where there is another page, and the token of that
+    next page, empty on the last."""
+    page = found[:size]
+    return page, token(scope, key(page[-1])) if len(found) > size else ""
 
 
 def number_after(scope: str, page_token: str, start: int) -> int:

@@ -39,7 +39,6 @@ from tocsind.rpc.watch import MOST_WATCHERS
 # Each watcher takes one for as long as it watches, each gateway two; the rest is for calls.
 THREADS = 48 + MOST_WATCHERS
 MOST_BYTES = 256 * 1024 * 1024
-INTAKE = "tocsin.v1.IntakeService"
 _MODULES = (alert_groups_pb2, heartbeats_pb2, intake_pb2, integrations_pb2)
 SERVICES = sorted(service.full_name for module in _MODULES for service in module.DESCRIPTOR.services_by_name.values())
 

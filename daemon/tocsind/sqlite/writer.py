@@ -75,6 +75,9 @@ class Transaction:
             do()
 
 
+# What sqlite3 raises about the statements of a job; everything else of its is about the file.
+_OF_THE_JOB = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
+
 Job = Callable[[Transaction], T]
 Entry = tuple[Job[Any], "Future[Any]"]
 
@@ -218,14 +221,11 @@ class Writer:
         self._connection.execute("SAVEPOINT job")
         try:
             value = job(transaction)
-        except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError) as error:
-            log.exception("a job failed")
-            failure: Exception = error
-        except sqlite3.Error:
-            raise
         except TocsinError as refusal:
-            failure = refusal
+            failure: Exception = refusal
         except Exception as error:
+            if isinstance(error, sqlite3.Error) and not isinstance(error, _OF_THE_JOB):
+                raise
             log.exception("a job failed")
             failure = error
         else:
