@@ -50,6 +50,7 @@ class ResolveReason(IntEnum):
     STALE = 3
     INTEGRATION_DELETED = 4
     HEARTBEAT_OFF = 5
+    WIPED = 6
 
 
 class EventKind(IntEnum):
@@ -65,6 +66,11 @@ class EventKind(IntEnum):
     RESOLVED = 8
     UNRESOLVED = 9
     SOURCE_RESOLVED = 10
+    NOTE_ADDED = 11
+    NOTE_CHANGED = 12
+    NOTE_DELETED = 13
+    WIPED = 14
+    DELETED = 15
 
 
 class Action(IntEnum):
@@ -148,7 +154,8 @@ class AlertGroup:
     `state_event` and `state_actor` say how the state came about (the actor is "" for the source and for timers).
     `silence_until` is None for a silence for ever. `digest` is the content of the last notification applied, or empty
     where the next one must be applied whatever it says. `heard` is when it was last heard of on the intake clock
-    (`domain/intake_clock.py`).
+    (`domain/intake_clock.py`). `acknowledged` and `acknowledged_by` tell of the last acknowledgement that was not taken
+    back; they outlive the resolution. `silenced` is when the silence that holds began.
     """
 
     id: int
@@ -169,6 +176,9 @@ class AlertGroup:
     notifications: int = 0
     last_received: int = 0
     heard: int = 0
+    acknowledged: int | None = None
+    acknowledged_by: str = ""
+    silenced: int | None = None
 
     @property
     def is_open(self) -> bool:
@@ -178,7 +188,7 @@ class AlertGroup:
 
 @dataclass(slots=True)
 class Event:
-    """One line of a group's timeline, with the state of the group after it."""
+    """One line of a group's timeline, with the state of the group after it and before it (None: there was none)."""
 
     group_id: int
     kind: EventKind
@@ -187,6 +197,7 @@ class Event:
     reason: str = ""
     note: str = ""
     fingerprints: list[str] = field(default_factory=list)
+    previous: State | None = None
 
 
 def act(
@@ -208,15 +219,24 @@ def act(
     after = TRANSITIONS.get((group.state, action))
     if after is None:
         raise refusal(group, action)
+    before = group.state
     group.state = after
     group.state_since = now
     group.state_event = EVENT_OF[action]
     group.state_actor = actor
     group.silence_until = silence_until if after is State.SILENCED else None
     group.resolve_reason = REASON_OF[action] if after is State.RESOLVED else None
+    if after is State.ACKNOWLEDGED:
+        group.acknowledged, group.acknowledged_by = now, actor
+    elif after is State.FIRING:
+        group.acknowledged, group.acknowledged_by = None, ""
+    if after is not State.SILENCED:
+        group.silenced = None
+    elif before is not State.SILENCED:
+        group.silenced = now
     if action is Action.UNRESOLVE:
         group.digest = b""
-    return Event(group.id, EVENT_OF[action], after, actor, reason, note)
+    return Event(group.id, EVENT_OF[action], after, actor, reason, note, previous=before)
 
 
 def refusal(group: AlertGroup, action: Action) -> TocsinError:

@@ -183,7 +183,8 @@ def _record(
     _merge(group, alerts, notification, report, effect)
     if was_firing and report is Report.RESOLVED:
         reason = "resolved at the source as well"
-        effect.events.append(Event(group.id, EventKind.SOURCE_RESOLVED, group.state, reason=reason))
+        kind = EventKind.SOURCE_RESOLVED
+        effect.events.append(Event(group.id, kind, group.state, reason=reason, previous=group.state))
     _count(group, now)
     return effect
 
@@ -245,7 +246,14 @@ def _count(group: AlertGroup, now: int) -> None:
 def _new_alerts(group: AlertGroup, fresh: list[str]) -> Event:
     many = "1 new alert" if len(fresh) == 1 else f"{len(fresh)} new alerts"
     reason = f"{many} while {group.state.name.lower()}"
-    return Event(group.id, EventKind.NEW_ALERTS, group.state, reason=reason, fingerprints=fresh[:EVENT_FINGERPRINTS])
+    return Event(
+        group.id,
+        EventKind.NEW_ALERTS,
+        group.state,
+        reason=reason,
+        fingerprints=fresh[:EVENT_FINGERPRINTS],
+        previous=group.state,
+    )
 
 
 def _did(event: Event | None) -> Event:

@@ -79,6 +79,11 @@ def alert_group(row: GroupRow) -> alert_groups_pb2.AlertGroup:
     if group.resolve_reason is not None:
         message.resolve_time.CopyFrom(timestamp(group.state_since))
         message.resolve_reason = int(group.resolve_reason)  # type: ignore[assignment]
+    if group.acknowledged is not None:
+        message.acknowledge_time.CopyFrom(timestamp(group.acknowledged))
+        message.acknowledge_actor = group.acknowledged_by
+    if group.silenced is not None:
+        message.silence_time.CopyFrom(timestamp(group.silenced))
     return message
 
 
@@ -112,6 +117,7 @@ def event(row: EventRow) -> alert_groups_pb2.Event:
         reason=row.event.reason,
         note=row.event.note,
         fingerprints=row.event.fingerprints,
+        previous_state=int(row.event.previous or 0),  # type: ignore[arg-type]
     )
 
 

@@ -16,7 +16,7 @@ OPEN_STANDING = 2**63 - 1
 _MACHINE = (
     "g.id, g.integration_id, g.source, g.state, g.created_at, g.state_since, g.state_event, g.state_actor, "
     "g.silence_until, g.resolve_reason, g.source_firing, g.digest, g.firing_count, g.resolved_count, "
-    "g.unreported_count, g.notifications, g.last_received, g.heard"
+    "g.unreported_count, g.notifications, g.last_received, g.heard, g.acknowledged_at, g.acknowledged_by, g.silenced_at"
 )
 
 _BY_IDENTITY = f"""
@@ -51,7 +51,8 @@ FROM (VALUES {values}) AS new WHERE alert_groups.id = new.column1
 _MOVE = """
 UPDATE alert_groups SET standing = new.column2, state = new.column3, state_since = new.column4,
     state_event = new.column5, state_actor = new.column6, silence_until = new.column7, resolve_reason = new.column8,
-    digest = new.column9, heard = new.column10
+    digest = new.column9, heard = new.column10, acknowledged_at = new.column11, acknowledged_by = new.column12,
+    silenced_at = new.column13
 FROM (VALUES {values}) AS new WHERE alert_groups.id = new.column1
 """
 
@@ -189,6 +190,9 @@ def move(connection: sqlite3.Connection, groups: Iterable[AlertGroup]) -> None:
             group.resolve_reason,
             group.digest,
             group.heard,
+            group.acknowledged,
+            group.acknowledged_by,
+            group.silenced,
         )
         for group in groups
     ]
@@ -293,4 +297,7 @@ def _group(row: Sequence[Any]) -> AlertGroup:
         notifications=row[15],
         last_received=row[16],
         heard=row[17],
+        acknowledged=row[18],
+        acknowledged_by=row[19],
+        silenced=row[20],
     )

@@ -9,8 +9,8 @@ import msgspec
 from tocsind.domain.alert_group import Event, EventKind, State
 from tocsind.sqlite.rows import write_rows
 
-_INSERT = "INSERT INTO events (group_id, at, kind, state, actor, reason, note, fingerprints) VALUES {values}"
-_SELECT = "SELECT id, at, group_id, kind, state, actor, reason, note, fingerprints FROM events"
+_INSERT = "INSERT INTO events (group_id, at, kind, previous, state, actor, reason, note, fingerprints) VALUES {values}"
+_SELECT = "SELECT id, at, group_id, kind, previous, state, actor, reason, note, fingerprints FROM events"
 
 
 @dataclass(slots=True)
@@ -25,7 +25,17 @@ class EventRow:
 def insert(connection: sqlite3.Connection, events: Iterable[Event], now: int) -> None:
     """Stores events, in their order."""
     values = [
-        (e.group_id, now, e.kind, e.state, e.actor, e.reason, e.note, msgspec.json.encode(e.fingerprints).decode())
+        (
+            e.group_id,
+            now,
+            e.kind,
+            e.previous or 0,
+            e.state,
+            e.actor,
+            e.reason,
+            e.note,
+            msgspec.json.encode(e.fingerprints).decode(),
+        )
         for e in events
     ]
     write_rows(connection, _INSERT, values)
@@ -48,7 +58,8 @@ def last_revision(connection: sqlite3.Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def _row(row: tuple[int, int, int, int, int, str, str, str, str]) -> EventRow:
-    revision, at, group_id, kind, state, actor, reason, note, fingerprints = row
+def _row(row: tuple[int, int, int, int, int, int, str, str, str, str]) -> EventRow:
+    revision, at, group_id, kind, previous, state, actor, reason, note, fingerprints = row
     named = msgspec.json.decode(fingerprints, type=list[str])
-    return EventRow(revision, at, Event(group_id, EventKind(kind), State(state), actor, reason, note, named))
+    before = State(previous) if previous else None
+    return EventRow(revision, at, Event(group_id, EventKind(kind), State(state), actor, reason, note, named, before))

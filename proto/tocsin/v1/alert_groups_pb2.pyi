@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.rpc import status_pb2 as _status_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -79,6 +80,8 @@ class AlertGroup(_message.Message):
         """Its integration was deleted."""
         HEARTBEAT_OFF: AlertGroup._ResolveReason.ValueType  # 5
         """Its heartbeat was paused or reset."""
+        WIPED: AlertGroup._ResolveReason.ValueType  # 6
+        """Its content was removed."""
 
     class ResolveReason(_ResolveReason, metaclass=_ResolveReasonEnumTypeWrapper):
         """Why a group is resolved."""
@@ -95,6 +98,8 @@ class AlertGroup(_message.Message):
     """Its integration was deleted."""
     HEARTBEAT_OFF: AlertGroup.ResolveReason.ValueType  # 5
     """Its heartbeat was paused or reset."""
+    WIPED: AlertGroup.ResolveReason.ValueType  # 6
+    """Its content was removed."""
 
     class _Source:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -166,6 +171,9 @@ class AlertGroup(_message.Message):
     SILENCE_END_TIME_FIELD_NUMBER: _builtins.int
     RESOLVE_TIME_FIELD_NUMBER: _builtins.int
     RESOLVE_REASON_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGE_TIME_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGE_ACTOR_FIELD_NUMBER: _builtins.int
+    SILENCE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, `alertGroups/{number}`."""
     number: _builtins.int
@@ -206,6 +214,8 @@ class AlertGroup(_message.Message):
     """
     resolve_reason: Global___AlertGroup.ResolveReason.ValueType
     """Why it is resolved. Unset unless RESOLVED."""
+    acknowledge_actor: _builtins.str
+    """Who acknowledged it then."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The labels that all its alerts had in the last notification, and the labels
@@ -231,6 +241,16 @@ class AlertGroup(_message.Message):
     @_builtins.property
     def resolve_time(self) -> _timestamp_pb2.Timestamp:
         """When it was resolved. Unset unless RESOLVED."""
+
+    @_builtins.property
+    def acknowledge_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was last acknowledged, also once it is resolved. Unset if it never
+        was, or if that was taken back.
+        """
+
+    @_builtins.property
+    def silence_time(self) -> _timestamp_pb2.Timestamp:
+        """When its silence began. Unset unless SILENCED."""
 
     def __init__(
         self,
@@ -258,10 +278,13 @@ class AlertGroup(_message.Message):
         silence_end_time: _timestamp_pb2.Timestamp | None = ...,
         resolve_time: _timestamp_pb2.Timestamp | None = ...,
         resolve_reason: Global___AlertGroup.ResolveReason.ValueType = ...,
+        acknowledge_time: _timestamp_pb2.Timestamp | None = ...,
+        acknowledge_actor: _builtins.str = ...,
+        silence_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "last_notification_time", b"last_notification_time", "resolve_time", b"resolve_time", "silence_end_time", b"silence_end_time", "state_time", b"state_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "create_time", b"create_time", "last_notification_time", b"last_notification_time", "resolve_time", b"resolve_time", "silence_end_time", b"silence_end_time", "silence_time", b"silence_time", "state_time", b"state_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "external_url", b"external_url", "firing_alert_count", b"firing_alert_count", "grouping_key", b"grouping_key", "integration", b"integration", "labels", b"labels", "last_notification_time", b"last_notification_time", "name", b"name", "notification_count", b"notification_count", "number", b"number", "receiver", b"receiver", "resolve_reason", b"resolve_reason", "resolve_time", b"resolve_time", "resolved_alert_count", b"resolved_alert_count", "silence_end_time", b"silence_end_time", "source", b"source", "source_firing", b"source_firing", "state", b"state", "state_actor", b"state_actor", "state_time", b"state_time", "title", b"title", "truncated_alert_count", b"truncated_alert_count", "unreported_alert_count", b"unreported_alert_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_actor", b"acknowledge_actor", "acknowledge_time", b"acknowledge_time", "create_time", b"create_time", "external_url", b"external_url", "firing_alert_count", b"firing_alert_count", "grouping_key", b"grouping_key", "integration", b"integration", "labels", b"labels", "last_notification_time", b"last_notification_time", "name", b"name", "notification_count", b"notification_count", "number", b"number", "receiver", b"receiver", "resolve_reason", b"resolve_reason", "resolve_time", b"resolve_time", "resolved_alert_count", b"resolved_alert_count", "silence_end_time", b"silence_end_time", "silence_time", b"silence_time", "source", b"source", "source_firing", b"source_firing", "state", b"state", "state_actor", b"state_actor", "state_time", b"state_time", "title", b"title", "truncated_alert_count", b"truncated_alert_count", "unreported_alert_count", b"unreported_alert_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -430,6 +453,18 @@ class Event(_message.Message):
         """Somebody opened it again."""
         SOURCE_RESOLVED: Event._Kind.ValueType  # 10
         """The source resolved what a person had resolved before."""
+        NOTE_ADDED: Event._Kind.ValueType  # 11
+        """Somebody wrote a note; `reason` is its name, `note` its text."""
+        NOTE_CHANGED: Event._Kind.ValueType  # 12
+        """Somebody changed a note; `reason` is its name, `note` its new text."""
+        NOTE_DELETED: Event._Kind.ValueType  # 13
+        """Somebody removed a note; `reason` is its name."""
+        WIPED: Event._Kind.ValueType  # 14
+        """Somebody removed what the group says."""
+        DELETED: Event._Kind.ValueType  # 15
+        """Somebody removed the group. It is the last event of the group, and the only
+        one of it that is left.
+        """
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """What happened."""
@@ -456,6 +491,18 @@ class Event(_message.Message):
     """Somebody opened it again."""
     SOURCE_RESOLVED: Event.Kind.ValueType  # 10
     """The source resolved what a person had resolved before."""
+    NOTE_ADDED: Event.Kind.ValueType  # 11
+    """Somebody wrote a note; `reason` is its name, `note` its text."""
+    NOTE_CHANGED: Event.Kind.ValueType  # 12
+    """Somebody changed a note; `reason` is its name, `note` its new text."""
+    NOTE_DELETED: Event.Kind.ValueType  # 13
+    """Somebody removed a note; `reason` is its name."""
+    WIPED: Event.Kind.ValueType  # 14
+    """Somebody removed what the group says."""
+    DELETED: Event.Kind.ValueType  # 15
+    """Somebody removed the group. It is the last event of the group, and the only
+    one of it that is left.
+    """
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
@@ -466,6 +513,7 @@ class Event(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     FINGERPRINTS_FIELD_NUMBER: _builtins.int
+    PREVIOUS_STATE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, `alertGroups/{number}/events/{revision}`."""
     revision: _builtins.int
@@ -480,6 +528,8 @@ class Event(_message.Message):
     """Why, in one line."""
     note: _builtins.str
     """What the actor had to say about it."""
+    previous_state: Global___AlertGroup.State.ValueType
+    """The state of the group before it. Unset for OPENED."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it happened."""
@@ -502,10 +552,11 @@ class Event(_message.Message):
         reason: _builtins.str = ...,
         note: _builtins.str = ...,
         fingerprints: _abc.Iterable[_builtins.str] | None = ...,
+        previous_state: Global___AlertGroup.State.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "create_time", b"create_time", "fingerprints", b"fingerprints", "kind", b"kind", "name", b"name", "note", b"note", "reason", b"reason", "revision", b"revision", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "create_time", b"create_time", "fingerprints", b"fingerprints", "kind", b"kind", "name", b"name", "note", b"note", "previous_state", b"previous_state", "reason", b"reason", "revision", b"revision", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -574,6 +625,8 @@ class ListAlertGroupsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    INCLUDE_TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many in one answer: default 50, at most 1,000."""
     page_token: _builtins.str
@@ -581,20 +634,28 @@ class ListAlertGroupsRequest(_message.Message):
     belongs to one filter.
     """
     filter: _builtins.str
-    """Which groups: comparisons joined by AND (https://google.aip.dev/160).
-    `state = FIRING` (or another state), `state != RESOLVED` (all open ones),
-    `integration = "integrations/{id}"`. Empty: all.
+    """Which groups, in a subset of https://google.aip.dev/160, for example
+    `state != RESOLVED AND labels.severity = "critical"`; docs/api.md, "Filters",
+    has all of it. Empty: all.
     """
+    order_by: _builtins.str
+    """`create_time desc` (the default, newest first) or `create_time` (oldest
+    first).
+    """
+    include_total_size: _builtins.bool
+    """Whether to count how many groups there are in all pages together."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         filter: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+        include_total_size: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "include_total_size", b"include_total_size", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -608,21 +669,29 @@ class ListAlertGroupsResponse(_message.Message):
 
     ALERT_GROUPS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Asks for the next page; empty on the last."""
+    total_size: _builtins.int
+    """How many groups match, if `include_total_size` asked for it. At most 100,000
+    are looked at: 100,000 means "that many or more".
+    """
     @_builtins.property
     def alert_groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___AlertGroup]:
-        """The groups, newest first."""
+        """The groups. Fewer than `page_size`, even none, does not mean that there are no
+        more: only so many are looked at for one page.
+        """
 
     def __init__(
         self,
         *,
         alert_groups: _abc.Iterable[Global___AlertGroup] | None = ...,
         next_page_token: _builtins.str = ...,
+        total_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_groups", b"alert_groups", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_groups", b"alert_groups", "next_page_token", b"next_page_token", "total_size", b"total_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -774,19 +843,23 @@ class AcknowledgeAlertGroupRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`alertGroups/{number}`."""
     note: _builtins.str
     """What to write into the timeline; at most 3,000 characters."""
+    request_id: _builtins.str
+    """Makes a repeat safe: see docs/api.md, "Repeating a request"."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         note: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "note", b"note"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "note", b"note", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -800,19 +873,23 @@ class UnacknowledgeAlertGroupRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`alertGroups/{number}`."""
     note: _builtins.str
     """What to write into the timeline; at most 3,000 characters."""
+    request_id: _builtins.str
+    """Makes a repeat safe: see docs/api.md, "Repeating a request"."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         note: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "note", b"note"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "note", b"note", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -827,10 +904,13 @@ class SilenceAlertGroupRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     DURATION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`alertGroups/{number}`."""
     note: _builtins.str
     """What to write into the timeline; at most 3,000 characters."""
+    request_id: _builtins.str
+    """Makes a repeat safe: see docs/api.md, "Repeating a request"."""
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
         """For how long: 1 second to 366 days. Unset: for ever."""
@@ -841,10 +921,11 @@ class SilenceAlertGroupRequest(_message.Message):
         name: _builtins.str = ...,
         note: _builtins.str = ...,
         duration: _duration_pb2.Duration | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "name", b"name", "note", b"note"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "name", b"name", "note", b"note", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -858,19 +939,23 @@ class UnsilenceAlertGroupRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`alertGroups/{number}`."""
     note: _builtins.str
     """What to write into the timeline; at most 3,000 characters."""
+    request_id: _builtins.str
+    """Makes a repeat safe: see docs/api.md, "Repeating a request"."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         note: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "note", b"note"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "note", b"note", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -884,19 +969,23 @@ class ResolveAlertGroupRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`alertGroups/{number}`."""
     note: _builtins.str
     """What to write into the timeline; at most 3,000 characters."""
+    request_id: _builtins.str
+    """Makes a repeat safe: see docs/api.md, "Repeating a request"."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         note: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "note", b"note"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "note", b"note", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -910,23 +999,337 @@ class UnresolveAlertGroupRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`alertGroups/{number}`."""
     note: _builtins.str
     """What to write into the timeline; at most 3,000 characters."""
+    request_id: _builtins.str
+    """Makes a repeat safe: see docs/api.md, "Repeating a request"."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         note: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "note", b"note"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "note", b"note", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UnresolveAlertGroupRequest: _TypeAlias = UnresolveAlertGroupRequest  # noqa: Y015
+
+@_typing.final
+class BatchGetPayloadsRequest(_message.Message):
+    """A request for several payloads."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`alertGroups/{number}/payloads/first` or `.../latest`; at most 100."""
+
+    def __init__(
+        self,
+        *,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["names", b"names"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetPayloadsRequest: _TypeAlias = BatchGetPayloadsRequest  # noqa: Y015
+
+@_typing.final
+class BatchGetPayloadsResponse(_message.Message):
+    """Several payloads."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYLOADS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def payloads(self) -> _containers.RepeatedCompositeFieldContainer[Global___Payload]:
+        """Those that exist, in the order in which they were asked for."""
+
+    def __init__(
+        self,
+        *,
+        payloads: _abc.Iterable[Global___Payload] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payloads", b"payloads"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetPayloadsResponse: _TypeAlias = BatchGetPayloadsResponse  # noqa: Y015
+
+@_typing.final
+class BatchResult(_message.Message):
+    """What became of one group of a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ALERT_GROUP_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`alertGroups/{number}`, as it was asked for."""
+    @_builtins.property
+    def alert_group(self) -> Global___AlertGroup:
+        """The group, as it is now."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """Why nothing was done to it, as the call for one group would have failed."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        alert_group: Global___AlertGroup | None = ...,
+        error: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alert_group", b"alert_group", "error", b"error", "outcome", b"outcome"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_group", b"alert_group", "error", b"error", "name", b"name", "outcome", b"outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["alert_group", "error"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___BatchResult: _TypeAlias = BatchResult  # noqa: Y015
+
+@_typing.final
+class BatchAcknowledgeAlertGroupsRequest(_message.Message):
+    """A request to acknowledge many groups."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMES_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    note: _builtins.str
+    """What to write into each timeline; at most 3,000 characters."""
+    request_id: _builtins.str
+    """Makes a repeat safe: see docs/api.md, "Repeating a request"."""
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`alertGroups/{number}`; 1 to 1,000, each once."""
+
+    def __init__(
+        self,
+        *,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        note: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["names", b"names", "note", b"note", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchAcknowledgeAlertGroupsRequest: _TypeAlias = BatchAcknowledgeAlertGroupsRequest  # noqa: Y015
+
+@_typing.final
+class BatchAcknowledgeAlertGroupsResponse(_message.Message):
+    """What became of each group."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchResult]:
+        """One for each name, in the same order."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___BatchResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchAcknowledgeAlertGroupsResponse: _TypeAlias = BatchAcknowledgeAlertGroupsResponse  # noqa: Y015
+
+@_typing.final
+class BatchSilenceAlertGroupsRequest(_message.Message):
+    """A request to silence many groups."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMES_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    note: _builtins.str
+    """What to write into each timeline; at most 3,000 characters."""
+    request_id: _builtins.str
+    """Makes a repeat safe: see docs/api.md, "Repeating a request"."""
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`alertGroups/{number}`; 1 to 1,000, each once."""
+
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """For how long: 1 second to 366 days. Unset: for ever."""
+
+    def __init__(
+        self,
+        *,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        note: _builtins.str = ...,
+        duration: _duration_pb2.Duration | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "names", b"names", "note", b"note", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchSilenceAlertGroupsRequest: _TypeAlias = BatchSilenceAlertGroupsRequest  # noqa: Y015
+
+@_typing.final
+class BatchSilenceAlertGroupsResponse(_message.Message):
+    """What became of each group."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchResult]:
+        """One for each name, in the same order."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___BatchResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchSilenceAlertGroupsResponse: _TypeAlias = BatchSilenceAlertGroupsResponse  # noqa: Y015
+
+@_typing.final
+class BatchResolveAlertGroupsRequest(_message.Message):
+    """A request to resolve many groups."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMES_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    note: _builtins.str
+    """What to write into each timeline; at most 3,000 characters."""
+    request_id: _builtins.str
+    """Makes a repeat safe: see docs/api.md, "Repeating a request"."""
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`alertGroups/{number}`; 1 to 1,000, each once."""
+
+    def __init__(
+        self,
+        *,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        note: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["names", b"names", "note", b"note", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchResolveAlertGroupsRequest: _TypeAlias = BatchResolveAlertGroupsRequest  # noqa: Y015
+
+@_typing.final
+class BatchResolveAlertGroupsResponse(_message.Message):
+    """What became of each group."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchResult]:
+        """One for each name, in the same order."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___BatchResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchResolveAlertGroupsResponse: _TypeAlias = BatchResolveAlertGroupsResponse  # noqa: Y015
+
+@_typing.final
+class WipeAlertGroupRequest(_message.Message):
+    """A request to remove what a group says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`alertGroups/{number}`."""
+    request_id: _builtins.str
+    """Makes a repeat safe: see docs/api.md, "Repeating a request"."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WipeAlertGroupRequest: _TypeAlias = WipeAlertGroupRequest  # noqa: Y015
+
+@_typing.final
+class DeleteAlertGroupRequest(_message.Message):
+    """A request to remove a group."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`alertGroups/{number}`."""
+    request_id: _builtins.str
+    """Makes a repeat safe: see docs/api.md, "Repeating a request"."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteAlertGroupRequest: _TypeAlias = DeleteAlertGroupRequest  # noqa: Y015
 
 @_typing.final
 class WatchAlertGroupsRequest(_message.Message):
@@ -935,18 +1338,30 @@ class WatchAlertGroupsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    INITIAL_SNAPSHOT_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """Everything after this revision is sent. Unset: everything from now on.
-    0: everything that the file still holds.
+    0: everything that is still kept, if nothing was removed yet.
+    """
+    filter: _builtins.str
+    """Which groups, as in ListAlertGroups. `state` is compared with the state before
+    and after an event: who watches `state != RESOLVED` is told of a resolution.
+    """
+    initial_snapshot: _builtins.bool
+    """Whether to send all groups that match now before the changes, newest first.
+    Not together with `revision`.
     """
     def __init__(
         self,
         *,
         revision: _builtins.int | None = ...,
+        filter: _builtins.str = ...,
+        initial_snapshot: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_revision", b"_revision", "revision", b"revision"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_revision", b"_revision", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_revision", b"_revision", "filter", b"filter", "initial_snapshot", b"initial_snapshot", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__revision: _TypeAlias = _typing.Literal["revision"]  # noqa: Y015
     _WhichOneofArgType__revision: _TypeAlias = _typing.Literal["_revision", b"_revision"]  # noqa: Y015
@@ -956,22 +1371,32 @@ Global___WatchAlertGroupsRequest: _TypeAlias = WatchAlertGroupsRequest  # noqa: 
 
 @_typing.final
 class WatchAlertGroupsResponse(_message.Message):
-    """One change."""
+    """One change, one group of the snapshot, or how far the stream is."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     EVENT_FIELD_NUMBER: _builtins.int
     ALERT_GROUP_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_COMPLETE_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """Where to resume. The first message of a stream bears only this."""
+    """Where to resume. Every stream begins with a message that bears only this; more
+    of these come from time to time, where a filter lets little through. Unset in
+    the groups of a snapshot: a snapshot that broke off is not resumed.
+    """
+    snapshot_complete: _builtins.bool
+    """Set in the one message, with a revision, that ends a snapshot."""
     @_builtins.property
     def event(self) -> Global___Event:
-        """What happened. Unset in the first message."""
+        """What happened. Unset in messages about how far the stream is, and in the
+        groups of a snapshot.
+        """
 
     @_builtins.property
     def alert_group(self) -> Global___AlertGroup:
-        """The group, not older than the event. Unset in the first message."""
+        """The group, not older than the event. Unset in messages about how far the
+        stream is; only its name and number are set when it is deleted.
+        """
 
     def __init__(
         self,
@@ -979,11 +1404,70 @@ class WatchAlertGroupsResponse(_message.Message):
         revision: _builtins.int = ...,
         event: Global___Event | None = ...,
         alert_group: Global___AlertGroup | None = ...,
+        snapshot_complete: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["alert_group", b"alert_group", "event", b"event"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_group", b"alert_group", "event", b"event", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_group", b"alert_group", "event", b"event", "revision", b"revision", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchAlertGroupsResponse: _TypeAlias = WatchAlertGroupsResponse  # noqa: Y015
+
+@_typing.final
+class WatchEventsRequest(_message.Message):
+    """A request to be told what happens to one group."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """`alertGroups/{number}`."""
+    revision: _builtins.int
+    """Every event after this revision is sent. Unset: those from now on. 0: the
+    whole timeline first.
+    """
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        revision: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_revision", b"_revision", "revision", b"revision"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_revision", b"_revision", "parent", b"parent", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__revision: _TypeAlias = _typing.Literal["revision"]  # noqa: Y015
+    _WhichOneofArgType__revision: _TypeAlias = _typing.Literal["_revision", b"_revision"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__revision) -> _WhichOneofReturnType__revision | None: ...
+
+Global___WatchEventsRequest: _TypeAlias = WatchEventsRequest  # noqa: Y015
+
+@_typing.final
+class WatchEventsResponse(_message.Message):
+    """One event of a group, or how far the stream is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """Where to resume. Every stream begins with a message that bears only this."""
+    @_builtins.property
+    def event(self) -> Global___Event:
+        """What happened. Unset in messages about how far the stream is."""
+
+    def __init__(
+        self,
+        *,
+        revision: _builtins.int = ...,
+        event: Global___Event | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchEventsResponse: _TypeAlias = WatchEventsResponse  # noqa: Y015

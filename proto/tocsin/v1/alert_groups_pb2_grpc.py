@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from tocsin.v1 import alert_groups_pb2 as tocsin_dot_v1_dot_alert__groups__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -30,7 +31,8 @@ class AlertGroupServiceStub:
 
     An action that the state does not allow is refused with FAILED_PRECONDITION and
     changes nothing. Repeating one that already holds, by the same actor, succeeds
-    and changes nothing. The actor is the `tocsin-actor` metadata of the call.
+    and changes nothing. The actor follows from how the call was authenticated, see
+    docs/api.md, "Who may do what".
     """
 
     def __init__(self, channel):
@@ -64,6 +66,11 @@ class AlertGroupServiceStub:
                 request_serializer=tocsin_dot_v1_dot_alert__groups__pb2.GetPayloadRequest.SerializeToString,
                 response_deserializer=tocsin_dot_v1_dot_alert__groups__pb2.Payload.FromString,
                 _registered_method=True)
+        self.BatchGetPayloads = channel.unary_unary(
+                '/tocsin.v1.AlertGroupService/BatchGetPayloads',
+                request_serializer=tocsin_dot_v1_dot_alert__groups__pb2.BatchGetPayloadsRequest.SerializeToString,
+                response_deserializer=tocsin_dot_v1_dot_alert__groups__pb2.BatchGetPayloadsResponse.FromString,
+                _registered_method=True)
         self.AcknowledgeAlertGroup = channel.unary_unary(
                 '/tocsin.v1.AlertGroupService/AcknowledgeAlertGroup',
                 request_serializer=tocsin_dot_v1_dot_alert__groups__pb2.AcknowledgeAlertGroupRequest.SerializeToString,
@@ -94,10 +101,40 @@ class AlertGroupServiceStub:
                 request_serializer=tocsin_dot_v1_dot_alert__groups__pb2.UnresolveAlertGroupRequest.SerializeToString,
                 response_deserializer=tocsin_dot_v1_dot_alert__groups__pb2.AlertGroup.FromString,
                 _registered_method=True)
+        self.BatchAcknowledgeAlertGroups = channel.unary_unary(
+                '/tocsin.v1.AlertGroupService/BatchAcknowledgeAlertGroups',
+                request_serializer=tocsin_dot_v1_dot_alert__groups__pb2.BatchAcknowledgeAlertGroupsRequest.SerializeToString,
+                response_deserializer=tocsin_dot_v1_dot_alert__groups__pb2.BatchAcknowledgeAlertGroupsResponse.FromString,
+                _registered_method=True)
+        self.BatchSilenceAlertGroups = channel.unary_unary(
+                '/tocsin.v1.AlertGroupService/BatchSilenceAlertGroups',
+                request_serializer=tocsin_dot_v1_dot_alert__groups__pb2.BatchSilenceAlertGroupsRequest.SerializeToString,
+                response_deserializer=tocsin_dot_v1_dot_alert__groups__pb2.BatchSilenceAlertGroupsResponse.FromString,
+                _registered_method=True)
+        self.BatchResolveAlertGroups = channel.unary_unary(
+                '/tocsin.v1.AlertGroupService/BatchResolveAlertGroups',
+                request_serializer=tocsin_dot_v1_dot_alert__groups__pb2.BatchResolveAlertGroupsRequest.SerializeToString,
+                response_deserializer=tocsin_dot_v1_dot_alert__groups__pb2.BatchResolveAlertGroupsResponse.FromString,
+                _registered_method=True)
+        self.WipeAlertGroup = channel.unary_unary(
+                '/tocsin.v1.AlertGroupService/WipeAlertGroup',
+                request_serializer=tocsin_dot_v1_dot_alert__groups__pb2.WipeAlertGroupRequest.SerializeToString,
+                response_deserializer=tocsin_dot_v1_dot_alert__groups__pb2.AlertGroup.FromString,
+                _registered_method=True)
+        self.DeleteAlertGroup = channel.unary_unary(
+                '/tocsin.v1.AlertGroupService/DeleteAlertGroup',
+                request_serializer=tocsin_dot_v1_dot_alert__groups__pb2.DeleteAlertGroupRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
         self.WatchAlertGroups = channel.unary_stream(
                 '/tocsin.v1.AlertGroupService/WatchAlertGroups',
                 request_serializer=tocsin_dot_v1_dot_alert__groups__pb2.WatchAlertGroupsRequest.SerializeToString,
                 response_deserializer=tocsin_dot_v1_dot_alert__groups__pb2.WatchAlertGroupsResponse.FromString,
+                _registered_method=True)
+        self.WatchEvents = channel.unary_stream(
+                '/tocsin.v1.AlertGroupService/WatchEvents',
+                request_serializer=tocsin_dot_v1_dot_alert__groups__pb2.WatchEventsRequest.SerializeToString,
+                response_deserializer=tocsin_dot_v1_dot_alert__groups__pb2.WatchEventsResponse.FromString,
                 _registered_method=True)
 
 
@@ -106,7 +143,8 @@ class AlertGroupServiceServicer:
 
     An action that the state does not allow is refused with FAILED_PRECONDITION and
     changes nothing. Repeating one that already holds, by the same actor, succeeds
-    and changes nothing. The actor is the `tocsin-actor` metadata of the call.
+    and changes nothing. The actor follows from how the call was authenticated, see
+    docs/api.md, "Who may do what".
     """
 
     def GetAlertGroup(self, request, context):
@@ -117,7 +155,7 @@ class AlertGroupServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAlertGroups(self, request, context):
-        """Lists alert groups, newest first.
+        """Lists alert groups, newest first, or as `order_by` says.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,6 +177,13 @@ class AlertGroupServiceServicer:
 
     def GetPayload(self, request, context):
         """Returns a payload of a group as the sender sent it, byte for byte.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchGetPayloads(self, request, context):
+        """Returns several payloads. Those that do not exist are left out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -189,9 +234,64 @@ class AlertGroupServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchAcknowledgeAlertGroups(self, request, context):
+        """Acknowledges many groups, each as if by itself, in one transaction: one that
+        cannot be does not keep the others from it, and the answer tells of each.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchSilenceAlertGroups(self, request, context):
+        """Silences many groups, as BatchAcknowledgeAlertGroups acknowledges them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchResolveAlertGroups(self, request, context):
+        """Resolves many groups, as BatchAcknowledgeAlertGroups acknowledges them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WipeAlertGroup(self, request, context):
+        """Removes what a group says and keeps its shell: it is resolved with the reason
+        WIPED; its alerts, payloads, labels, notes and the texts of its timeline are
+        gone for good, and notifications can no longer reach it. Wiping it again
+        changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteAlertGroup(self, request, context):
+        """Removes a group with all that belongs to it. Watchers are told by an event of
+        the kind DELETED. If its source still fires, the next notification opens a new
+        group.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchAlertGroups(self, request, context):
         """Streams what happens to alert groups, in the order in which it happened,
-        after a revision. Resumable: pass the last revision that was received.
+        after a revision. Resumable, also after a restart of the daemon: pass the last
+        revision that was received.
+
+        OUT_OF_RANGE with the reason REVISION_TOO_OLD when something that happened
+        after the revision is no longer kept: begin anew, with `initial_snapshot`.
+        RESOURCE_EXHAUSTED with the reason SLOW_WATCHER when the caller does not take
+        what is sent; what it has not received can be resumed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchEvents(self, request, context):
+        """Streams what happens to one group, as WatchAlertGroups does for all. The
+        stream goes on after the group was resolved, and ends after its DELETED event.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -225,6 +325,11 @@ def add_AlertGroupServiceServicer_to_server(servicer, server):
                     request_deserializer=tocsin_dot_v1_dot_alert__groups__pb2.GetPayloadRequest.FromString,
                     response_serializer=tocsin_dot_v1_dot_alert__groups__pb2.Payload.SerializeToString,
             ),
+            'BatchGetPayloads': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetPayloads,
+                    request_deserializer=tocsin_dot_v1_dot_alert__groups__pb2.BatchGetPayloadsRequest.FromString,
+                    response_serializer=tocsin_dot_v1_dot_alert__groups__pb2.BatchGetPayloadsResponse.SerializeToString,
+            ),
             'AcknowledgeAlertGroup': grpc.unary_unary_rpc_method_handler(
                     servicer.AcknowledgeAlertGroup,
                     request_deserializer=tocsin_dot_v1_dot_alert__groups__pb2.AcknowledgeAlertGroupRequest.FromString,
@@ -255,10 +360,40 @@ def add_AlertGroupServiceServicer_to_server(servicer, server):
                     request_deserializer=tocsin_dot_v1_dot_alert__groups__pb2.UnresolveAlertGroupRequest.FromString,
                     response_serializer=tocsin_dot_v1_dot_alert__groups__pb2.AlertGroup.SerializeToString,
             ),
+            'BatchAcknowledgeAlertGroups': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchAcknowledgeAlertGroups,
+                    request_deserializer=tocsin_dot_v1_dot_alert__groups__pb2.BatchAcknowledgeAlertGroupsRequest.FromString,
+                    response_serializer=tocsin_dot_v1_dot_alert__groups__pb2.BatchAcknowledgeAlertGroupsResponse.SerializeToString,
+            ),
+            'BatchSilenceAlertGroups': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchSilenceAlertGroups,
+                    request_deserializer=tocsin_dot_v1_dot_alert__groups__pb2.BatchSilenceAlertGroupsRequest.FromString,
+                    response_serializer=tocsin_dot_v1_dot_alert__groups__pb2.BatchSilenceAlertGroupsResponse.SerializeToString,
+            ),
+            'BatchResolveAlertGroups': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchResolveAlertGroups,
+                    request_deserializer=tocsin_dot_v1_dot_alert__groups__pb2.BatchResolveAlertGroupsRequest.FromString,
+                    response_serializer=tocsin_dot_v1_dot_alert__groups__pb2.BatchResolveAlertGroupsResponse.SerializeToString,
+            ),
+            'WipeAlertGroup': grpc.unary_unary_rpc_method_handler(
+                    servicer.WipeAlertGroup,
+                    request_deserializer=tocsin_dot_v1_dot_alert__groups__pb2.WipeAlertGroupRequest.FromString,
+                    response_serializer=tocsin_dot_v1_dot_alert__groups__pb2.AlertGroup.SerializeToString,
+            ),
+            'DeleteAlertGroup': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteAlertGroup,
+                    request_deserializer=tocsin_dot_v1_dot_alert__groups__pb2.DeleteAlertGroupRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
             'WatchAlertGroups': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchAlertGroups,
                     request_deserializer=tocsin_dot_v1_dot_alert__groups__pb2.WatchAlertGroupsRequest.FromString,
                     response_serializer=tocsin_dot_v1_dot_alert__groups__pb2.WatchAlertGroupsResponse.SerializeToString,
+            ),
+            'WatchEvents': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchEvents,
+                    request_deserializer=tocsin_dot_v1_dot_alert__groups__pb2.WatchEventsRequest.FromString,
+                    response_serializer=tocsin_dot_v1_dot_alert__groups__pb2.WatchEventsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -273,7 +408,8 @@ class AlertGroupService:
 
     An action that the state does not allow is refused with FAILED_PRECONDITION and
     changes nothing. Repeating one that already holds, by the same actor, succeeds
-    and changes nothing. The actor is the `tocsin-actor` metadata of the call.
+    and changes nothing. The actor follows from how the call was authenticated, see
+    docs/api.md, "Who may do what".
     """
 
     @staticmethod
@@ -401,6 +537,33 @@ class AlertGroupService:
             '/tocsin.v1.AlertGroupService/GetPayload',
             tocsin_dot_v1_dot_alert__groups__pb2.GetPayloadRequest.SerializeToString,
             tocsin_dot_v1_dot_alert__groups__pb2.Payload.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchGetPayloads(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.AlertGroupService/BatchGetPayloads',
+            tocsin_dot_v1_dot_alert__groups__pb2.BatchGetPayloadsRequest.SerializeToString,
+            tocsin_dot_v1_dot_alert__groups__pb2.BatchGetPayloadsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -574,6 +737,141 @@ class AlertGroupService:
             _registered_method=True)
 
     @staticmethod
+    def BatchAcknowledgeAlertGroups(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.AlertGroupService/BatchAcknowledgeAlertGroups',
+            tocsin_dot_v1_dot_alert__groups__pb2.BatchAcknowledgeAlertGroupsRequest.SerializeToString,
+            tocsin_dot_v1_dot_alert__groups__pb2.BatchAcknowledgeAlertGroupsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchSilenceAlertGroups(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.AlertGroupService/BatchSilenceAlertGroups',
+            tocsin_dot_v1_dot_alert__groups__pb2.BatchSilenceAlertGroupsRequest.SerializeToString,
+            tocsin_dot_v1_dot_alert__groups__pb2.BatchSilenceAlertGroupsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchResolveAlertGroups(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.AlertGroupService/BatchResolveAlertGroups',
+            tocsin_dot_v1_dot_alert__groups__pb2.BatchResolveAlertGroupsRequest.SerializeToString,
+            tocsin_dot_v1_dot_alert__groups__pb2.BatchResolveAlertGroupsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WipeAlertGroup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.AlertGroupService/WipeAlertGroup',
+            tocsin_dot_v1_dot_alert__groups__pb2.WipeAlertGroupRequest.SerializeToString,
+            tocsin_dot_v1_dot_alert__groups__pb2.AlertGroup.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteAlertGroup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.AlertGroupService/DeleteAlertGroup',
+            tocsin_dot_v1_dot_alert__groups__pb2.DeleteAlertGroupRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def WatchAlertGroups(request,
             target,
             options=(),
@@ -590,6 +888,33 @@ class AlertGroupService:
             '/tocsin.v1.AlertGroupService/WatchAlertGroups',
             tocsin_dot_v1_dot_alert__groups__pb2.WatchAlertGroupsRequest.SerializeToString,
             tocsin_dot_v1_dot_alert__groups__pb2.WatchAlertGroupsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tocsin.v1.AlertGroupService/WatchEvents',
+            tocsin_dot_v1_dot_alert__groups__pb2.WatchEventsRequest.SerializeToString,
+            tocsin_dot_v1_dot_alert__groups__pb2.WatchEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

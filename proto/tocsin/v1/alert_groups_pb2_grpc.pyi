@@ -4,6 +4,7 @@ isort:skip_file
 Alert groups: what people act on."""
 
 from collections import abc as _abc
+from google.protobuf import empty_pb2 as _empty_pb2
 from grpc import aio as _aio
 from tocsin.v1 import alert_groups_pb2 as _alert_groups_pb2
 import abc as _abc_1
@@ -31,7 +32,8 @@ class AlertGroupServiceStub:
 
     An action that the state does not allow is refused with FAILED_PRECONDITION and
     changes nothing. Repeating one that already holds, by the same actor, succeeds
-    and changes nothing. The actor is the `tocsin-actor` metadata of the call.
+    and changes nothing. The actor follows from how the call was authenticated, see
+    docs/api.md, "Who may do what".
     """
 
     @_typing.overload
@@ -41,13 +43,15 @@ class AlertGroupServiceStub:
     GetAlertGroup: _grpc.UnaryUnaryMultiCallable[_alert_groups_pb2.GetAlertGroupRequest, _alert_groups_pb2.AlertGroup]
     """Returns one alert group."""
     ListAlertGroups: _grpc.UnaryUnaryMultiCallable[_alert_groups_pb2.ListAlertGroupsRequest, _alert_groups_pb2.ListAlertGroupsResponse]
-    """Lists alert groups, newest first."""
+    """Lists alert groups, newest first, or as `order_by` says."""
     ListAlerts: _grpc.UnaryUnaryMultiCallable[_alert_groups_pb2.ListAlertsRequest, _alert_groups_pb2.ListAlertsResponse]
     """Lists the alerts of a group, by fingerprint."""
     ListEvents: _grpc.UnaryUnaryMultiCallable[_alert_groups_pb2.ListEventsRequest, _alert_groups_pb2.ListEventsResponse]
     """Lists the timeline of a group, oldest first."""
     GetPayload: _grpc.UnaryUnaryMultiCallable[_alert_groups_pb2.GetPayloadRequest, _alert_groups_pb2.Payload]
     """Returns a payload of a group as the sender sent it, byte for byte."""
+    BatchGetPayloads: _grpc.UnaryUnaryMultiCallable[_alert_groups_pb2.BatchGetPayloadsRequest, _alert_groups_pb2.BatchGetPayloadsResponse]
+    """Returns several payloads. Those that do not exist are left out."""
     AcknowledgeAlertGroup: _grpc.UnaryUnaryMultiCallable[_alert_groups_pb2.AcknowledgeAlertGroupRequest, _alert_groups_pb2.AlertGroup]
     """Says that somebody is on it: from FIRING or SILENCED to ACKNOWLEDGED."""
     UnacknowledgeAlertGroup: _grpc.UnaryUnaryMultiCallable[_alert_groups_pb2.UnacknowledgeAlertGroupRequest, _alert_groups_pb2.AlertGroup]
@@ -65,9 +69,38 @@ class AlertGroupServiceStub:
     group of the same identity is open. The group is again the one that
     notifications reach.
     """
+    BatchAcknowledgeAlertGroups: _grpc.UnaryUnaryMultiCallable[_alert_groups_pb2.BatchAcknowledgeAlertGroupsRequest, _alert_groups_pb2.BatchAcknowledgeAlertGroupsResponse]
+    """Acknowledges many groups, each as if by itself, in one transaction: one that
+    cannot be does not keep the others from it, and the answer tells of each.
+    """
+    BatchSilenceAlertGroups: _grpc.UnaryUnaryMultiCallable[_alert_groups_pb2.BatchSilenceAlertGroupsRequest, _alert_groups_pb2.BatchSilenceAlertGroupsResponse]
+    """Silences many groups, as BatchAcknowledgeAlertGroups acknowledges them."""
+    BatchResolveAlertGroups: _grpc.UnaryUnaryMultiCallable[_alert_groups_pb2.BatchResolveAlertGroupsRequest, _alert_groups_pb2.BatchResolveAlertGroupsResponse]
+    """Resolves many groups, as BatchAcknowledgeAlertGroups acknowledges them."""
+    WipeAlertGroup: _grpc.UnaryUnaryMultiCallable[_alert_groups_pb2.WipeAlertGroupRequest, _alert_groups_pb2.AlertGroup]
+    """Removes what a group says and keeps its shell: it is resolved with the reason
+    WIPED; its alerts, payloads, labels, notes and the texts of its timeline are
+    gone for good, and notifications can no longer reach it. Wiping it again
+    changes nothing.
+    """
+    DeleteAlertGroup: _grpc.UnaryUnaryMultiCallable[_alert_groups_pb2.DeleteAlertGroupRequest, _empty_pb2.Empty]
+    """Removes a group with all that belongs to it. Watchers are told by an event of
+    the kind DELETED. If its source still fires, the next notification opens a new
+    group.
+    """
     WatchAlertGroups: _grpc.UnaryStreamMultiCallable[_alert_groups_pb2.WatchAlertGroupsRequest, _alert_groups_pb2.WatchAlertGroupsResponse]
     """Streams what happens to alert groups, in the order in which it happened,
-    after a revision. Resumable: pass the last revision that was received.
+    after a revision. Resumable, also after a restart of the daemon: pass the last
+    revision that was received.
+
+    OUT_OF_RANGE with the reason REVISION_TOO_OLD when something that happened
+    after the revision is no longer kept: begin anew, with `initial_snapshot`.
+    RESOURCE_EXHAUSTED with the reason SLOW_WATCHER when the caller does not take
+    what is sent; what it has not received can be resumed.
+    """
+    WatchEvents: _grpc.UnaryStreamMultiCallable[_alert_groups_pb2.WatchEventsRequest, _alert_groups_pb2.WatchEventsResponse]
+    """Streams what happens to one group, as WatchAlertGroups does for all. The
+    stream goes on after the group was resolved, and ends after its DELETED event.
     """
 
 @_typing.type_check_only
@@ -76,20 +109,23 @@ class AlertGroupServiceAsyncStub(AlertGroupServiceStub):
 
     An action that the state does not allow is refused with FAILED_PRECONDITION and
     changes nothing. Repeating one that already holds, by the same actor, succeeds
-    and changes nothing. The actor is the `tocsin-actor` metadata of the call.
+    and changes nothing. The actor follows from how the call was authenticated, see
+    docs/api.md, "Who may do what".
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetAlertGroup: _aio.UnaryUnaryMultiCallable[_alert_groups_pb2.GetAlertGroupRequest, _alert_groups_pb2.AlertGroup]  # type: ignore[assignment]
     """Returns one alert group."""
     ListAlertGroups: _aio.UnaryUnaryMultiCallable[_alert_groups_pb2.ListAlertGroupsRequest, _alert_groups_pb2.ListAlertGroupsResponse]  # type: ignore[assignment]
-    """Lists alert groups, newest first."""
+    """Lists alert groups, newest first, or as `order_by` says."""
     ListAlerts: _aio.UnaryUnaryMultiCallable[_alert_groups_pb2.ListAlertsRequest, _alert_groups_pb2.ListAlertsResponse]  # type: ignore[assignment]
     """Lists the alerts of a group, by fingerprint."""
     ListEvents: _aio.UnaryUnaryMultiCallable[_alert_groups_pb2.ListEventsRequest, _alert_groups_pb2.ListEventsResponse]  # type: ignore[assignment]
     """Lists the timeline of a group, oldest first."""
     GetPayload: _aio.UnaryUnaryMultiCallable[_alert_groups_pb2.GetPayloadRequest, _alert_groups_pb2.Payload]  # type: ignore[assignment]
     """Returns a payload of a group as the sender sent it, byte for byte."""
+    BatchGetPayloads: _aio.UnaryUnaryMultiCallable[_alert_groups_pb2.BatchGetPayloadsRequest, _alert_groups_pb2.BatchGetPayloadsResponse]  # type: ignore[assignment]
+    """Returns several payloads. Those that do not exist are left out."""
     AcknowledgeAlertGroup: _aio.UnaryUnaryMultiCallable[_alert_groups_pb2.AcknowledgeAlertGroupRequest, _alert_groups_pb2.AlertGroup]  # type: ignore[assignment]
     """Says that somebody is on it: from FIRING or SILENCED to ACKNOWLEDGED."""
     UnacknowledgeAlertGroup: _aio.UnaryUnaryMultiCallable[_alert_groups_pb2.UnacknowledgeAlertGroupRequest, _alert_groups_pb2.AlertGroup]  # type: ignore[assignment]
@@ -107,9 +143,38 @@ class AlertGroupServiceAsyncStub(AlertGroupServiceStub):
     group of the same identity is open. The group is again the one that
     notifications reach.
     """
+    BatchAcknowledgeAlertGroups: _aio.UnaryUnaryMultiCallable[_alert_groups_pb2.BatchAcknowledgeAlertGroupsRequest, _alert_groups_pb2.BatchAcknowledgeAlertGroupsResponse]  # type: ignore[assignment]
+    """Acknowledges many groups, each as if by itself, in one transaction: one that
+    cannot be does not keep the others from it, and the answer tells of each.
+    """
+    BatchSilenceAlertGroups: _aio.UnaryUnaryMultiCallable[_alert_groups_pb2.BatchSilenceAlertGroupsRequest, _alert_groups_pb2.BatchSilenceAlertGroupsResponse]  # type: ignore[assignment]
+    """Silences many groups, as BatchAcknowledgeAlertGroups acknowledges them."""
+    BatchResolveAlertGroups: _aio.UnaryUnaryMultiCallable[_alert_groups_pb2.BatchResolveAlertGroupsRequest, _alert_groups_pb2.BatchResolveAlertGroupsResponse]  # type: ignore[assignment]
+    """Resolves many groups, as BatchAcknowledgeAlertGroups acknowledges them."""
+    WipeAlertGroup: _aio.UnaryUnaryMultiCallable[_alert_groups_pb2.WipeAlertGroupRequest, _alert_groups_pb2.AlertGroup]  # type: ignore[assignment]
+    """Removes what a group says and keeps its shell: it is resolved with the reason
+    WIPED; its alerts, payloads, labels, notes and the texts of its timeline are
+    gone for good, and notifications can no longer reach it. Wiping it again
+    changes nothing.
+    """
+    DeleteAlertGroup: _aio.UnaryUnaryMultiCallable[_alert_groups_pb2.DeleteAlertGroupRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Removes a group with all that belongs to it. Watchers are told by an event of
+    the kind DELETED. If its source still fires, the next notification opens a new
+    group.
+    """
     WatchAlertGroups: _aio.UnaryStreamMultiCallable[_alert_groups_pb2.WatchAlertGroupsRequest, _alert_groups_pb2.WatchAlertGroupsResponse]  # type: ignore[assignment]
     """Streams what happens to alert groups, in the order in which it happened,
-    after a revision. Resumable: pass the last revision that was received.
+    after a revision. Resumable, also after a restart of the daemon: pass the last
+    revision that was received.
+
+    OUT_OF_RANGE with the reason REVISION_TOO_OLD when something that happened
+    after the revision is no longer kept: begin anew, with `initial_snapshot`.
+    RESOURCE_EXHAUSTED with the reason SLOW_WATCHER when the caller does not take
+    what is sent; what it has not received can be resumed.
+    """
+    WatchEvents: _aio.UnaryStreamMultiCallable[_alert_groups_pb2.WatchEventsRequest, _alert_groups_pb2.WatchEventsResponse]  # type: ignore[assignment]
+    """Streams what happens to one group, as WatchAlertGroups does for all. The
+    stream goes on after the group was resolved, and ends after its DELETED event.
     """
 
 class AlertGroupServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -117,7 +182,8 @@ class AlertGroupServiceServicer(metaclass=_abc_1.ABCMeta):
 
     An action that the state does not allow is refused with FAILED_PRECONDITION and
     changes nothing. Repeating one that already holds, by the same actor, succeeds
-    and changes nothing. The actor is the `tocsin-actor` metadata of the call.
+    and changes nothing. The actor follows from how the call was authenticated, see
+    docs/api.md, "Who may do what".
     """
 
     @_abc_1.abstractmethod
@@ -134,7 +200,7 @@ class AlertGroupServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _alert_groups_pb2.ListAlertGroupsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_alert_groups_pb2.ListAlertGroupsResponse, _abc.Awaitable[_alert_groups_pb2.ListAlertGroupsResponse]]:
-        """Lists alert groups, newest first."""
+        """Lists alert groups, newest first, or as `order_by` says."""
 
     @_abc_1.abstractmethod
     def ListAlerts(
@@ -159,6 +225,14 @@ class AlertGroupServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_alert_groups_pb2.Payload, _abc.Awaitable[_alert_groups_pb2.Payload]]:
         """Returns a payload of a group as the sender sent it, byte for byte."""
+
+    @_abc_1.abstractmethod
+    def BatchGetPayloads(
+        self,
+        request: _alert_groups_pb2.BatchGetPayloadsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_alert_groups_pb2.BatchGetPayloadsResponse, _abc.Awaitable[_alert_groups_pb2.BatchGetPayloadsResponse]]:
+        """Returns several payloads. Those that do not exist are left out."""
 
     @_abc_1.abstractmethod
     def AcknowledgeAlertGroup(
@@ -214,13 +288,78 @@ class AlertGroupServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def BatchAcknowledgeAlertGroups(
+        self,
+        request: _alert_groups_pb2.BatchAcknowledgeAlertGroupsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_alert_groups_pb2.BatchAcknowledgeAlertGroupsResponse, _abc.Awaitable[_alert_groups_pb2.BatchAcknowledgeAlertGroupsResponse]]:
+        """Acknowledges many groups, each as if by itself, in one transaction: one that
+        cannot be does not keep the others from it, and the answer tells of each.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchSilenceAlertGroups(
+        self,
+        request: _alert_groups_pb2.BatchSilenceAlertGroupsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_alert_groups_pb2.BatchSilenceAlertGroupsResponse, _abc.Awaitable[_alert_groups_pb2.BatchSilenceAlertGroupsResponse]]:
+        """Silences many groups, as BatchAcknowledgeAlertGroups acknowledges them."""
+
+    @_abc_1.abstractmethod
+    def BatchResolveAlertGroups(
+        self,
+        request: _alert_groups_pb2.BatchResolveAlertGroupsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_alert_groups_pb2.BatchResolveAlertGroupsResponse, _abc.Awaitable[_alert_groups_pb2.BatchResolveAlertGroupsResponse]]:
+        """Resolves many groups, as BatchAcknowledgeAlertGroups acknowledges them."""
+
+    @_abc_1.abstractmethod
+    def WipeAlertGroup(
+        self,
+        request: _alert_groups_pb2.WipeAlertGroupRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_alert_groups_pb2.AlertGroup, _abc.Awaitable[_alert_groups_pb2.AlertGroup]]:
+        """Removes what a group says and keeps its shell: it is resolved with the reason
+        WIPED; its alerts, payloads, labels, notes and the texts of its timeline are
+        gone for good, and notifications can no longer reach it. Wiping it again
+        changes nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteAlertGroup(
+        self,
+        request: _alert_groups_pb2.DeleteAlertGroupRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Removes a group with all that belongs to it. Watchers are told by an event of
+        the kind DELETED. If its source still fires, the next notification opens a new
+        group.
+        """
+
+    @_abc_1.abstractmethod
     def WatchAlertGroups(
         self,
         request: _alert_groups_pb2.WatchAlertGroupsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_alert_groups_pb2.WatchAlertGroupsResponse], _abc.AsyncIterator[_alert_groups_pb2.WatchAlertGroupsResponse]]:
         """Streams what happens to alert groups, in the order in which it happened,
-        after a revision. Resumable: pass the last revision that was received.
+        after a revision. Resumable, also after a restart of the daemon: pass the last
+        revision that was received.
+
+        OUT_OF_RANGE with the reason REVISION_TOO_OLD when something that happened
+        after the revision is no longer kept: begin anew, with `initial_snapshot`.
+        RESOURCE_EXHAUSTED with the reason SLOW_WATCHER when the caller does not take
+        what is sent; what it has not received can be resumed.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchEvents(
+        self,
+        request: _alert_groups_pb2.WatchEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_alert_groups_pb2.WatchEventsResponse], _abc.AsyncIterator[_alert_groups_pb2.WatchEventsResponse]]:
+        """Streams what happens to one group, as WatchAlertGroups does for all. The
+        stream goes on after the group was resolved, and ends after its DELETED event.
         """
 
 def add_AlertGroupServiceServicer_to_server(servicer: AlertGroupServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16tocsin/v1/intake.proto\x12\ttocsin.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"Z\n\x0e\x44\x65liverRequest\x12-\n\ndeliveries\x18\x01 \x03(\x0b\x32\x13.tocsin.v1.DeliveryB\x04\xe2\x41\x01\x02\x12\x19\n\x0bsent_micros\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x01\"7\n\x0f\x44\x65liverResponse\x12$\n\x08receipts\x18\x01 \x03(\x0b\x32\x12.tocsin.v1.Receipt\"\xf7\x01\n\x08\x44\x65livery\x12\x1e\n\x10integration_type\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\ncredential\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1a\n\x0c\x62\x65\x61rer_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x18\n\nage_micros\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x1e\n\x10time_left_micros\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12/\n\x0cnotification\x18\x06 \x01(\x0b\x32\x17.tocsin.v1.NotificationH\x00\x12\x1f\n\x04\x62\x65\x61t\x18\x07 \x01(\x0b\x32\x0f.tocsin.v1.BeatH\x00\x42\t\n\x07\x63ontent\"\x06\n\x04\x42\x65\x61t\"\xd8\x02\n\x0cNotification\x12\x1a\n\x0cgrouping_key\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0e\n\x06\x66iring\x18\x02 \x01(\x08\x12\r\n\x05title\x18\x03 \x01(\t\x12\x33\n\x06labels\x18\x04 \x03(\x0b\x32#.tocsin.v1.Notification.LabelsEntry\x12\x10\n\x08receiver\x18\x05 \x01(\t\x12\x14\n\x0c\x65xternal_url\x18\x06 \x01(\t\x12\x18\n\x10truncated_alerts\x18\x07 \x01(\x03\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12(\n\x06\x61lerts\x18\t \x03(\x0b\x32\x18.tocsin.v1.ReportedAlert\x12\x1c\n\x0e\x63ontent_digest\x18\n \x01(\x0c\x42\x04\xe2\x41\x01\x02\x12\x0f\n\x07payload\x18\x0b \x01(\x0c\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x88\x03\n\rReportedAlert\x12\x19\n\x0b\x66ingerprint\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0e\n\x06\x66iring\x18\x02 \x01(\x08\x12\x34\n\x06labels\x18\x03 \x03(\x0b\x32$.tocsin.v1.ReportedAlert.LabelsEntry\x12>\n\x0b\x61nnotations\x18\x04 \x03(\x0b\x32).tocsin.v1.ReportedAlert.AnnotationsEntry\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rgenerator_url\x18\x07 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x32\n\x10\x41nnotationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb5\x02\n\x07Receipt\x12+\n\x07outcome\x18\x01 \x01(\x0e\x32\x1a.tocsin.v1.Receipt.Outcome\x12\x18\n\x10integration_type\x18\x02 \x01(\t\x12\x13\n\x0b\x61lert_group\x18\x03 \x01(\t\"\xcd\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0b\n\x07\x41PPLIED\x10\x01\x12\r\n\tUNCHANGED\x10\x02\x12\x08\n\x04LATE\x10\x03\x12\x11\n\rNOTHING_KNOWN\x10\x04\x12\x17\n\x13\x43REDENTIAL_ACCEPTED\x10\x05\x12\x16\n\x12\x43REDENTIAL_UNKNOWN\x10\x06\x12\x16\n\x12\x43REDENTIAL_REFUSED\x10\x07\x12\x0e\n\nWRONG_TYPE\x10\x08\x12\x0b\n\x07\x45XPIRED\x10\t\x12\n\n\x06\x46\x41ILED\x10\n\"&\n\rAttendRequest\x12\x15\n\x07gateway\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"@\n\x0e\x41ttendResponse\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xe0\x01\n\rIntakeService\x12@\n\x07\x44\x65liver\x12\x19.tocsin.v1.DeliverRequest\x1a\x1a.tocsin.v1.DeliverResponse\x12J\n\rDeliverStream\x12\x19.tocsin.v1.DeliverRequest\x1a\x1a.tocsin.v1.DeliverResponse(\x01\x30\x01\x12\x41\n\x06\x41ttend\x12\x18.tocsin.v1.AttendRequest\x1a\x19.tocsin.v1.AttendResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16tocsin/v1/intake.proto\x12\ttocsin.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"Z\n\x0e\x44\x65liverRequest\x12-\n\ndeliveries\x18\x01 \x03(\x0b\x32\x13.tocsin.v1.DeliveryB\x04\xe2\x41\x01\x02\x12\x19\n\x0bsent_micros\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x01\"7\n\x0f\x44\x65liverResponse\x12$\n\x08receipts\x18\x01 \x03(\x0b\x32\x12.tocsin.v1.Receipt\"\x8f\x02\n\x08\x44\x65livery\x12\x1e\n\x10integration_type\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\ncredential\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1a\n\x0c\x62\x65\x61rer_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x18\n\nage_micros\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x1e\n\x10time_left_micros\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x16\n\x08trace_id\x18\x08 \x01(\tB\x04\xe2\x41\x01\x01\x12/\n\x0cnotification\x18\x06 \x01(\x0b\x32\x17.tocsin.v1.NotificationH\x00\x12\x1f\n\x04\x62\x65\x61t\x18\x07 \x01(\x0b\x32\x0f.tocsin.v1.BeatH\x00\x42\t\n\x07\x63ontent\"\x06\n\x04\x42\x65\x61t\"\xd8\x02\n\x0cNotification\x12\x1a\n\x0cgrouping_key\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0e\n\x06\x66iring\x18\x02 \x01(\x08\x12\r\n\x05title\x18\x03 \x01(\t\x12\x33\n\x06labels\x18\x04 \x03(\x0b\x32#.tocsin.v1.Notification.LabelsEntry\x12\x10\n\x08receiver\x18\x05 \x01(\t\x12\x14\n\x0c\x65xternal_url\x18\x06 \x01(\t\x12\x18\n\x10truncated_alerts\x18\x07 \x01(\x03\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12(\n\x06\x61lerts\x18\t \x03(\x0b\x32\x18.tocsin.v1.ReportedAlert\x12\x1c\n\x0e\x63ontent_digest\x18\n \x01(\x0c\x42\x04\xe2\x41\x01\x02\x12\x0f\n\x07payload\x18\x0b \x01(\x0c\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x88\x03\n\rReportedAlert\x12\x19\n\x0b\x66ingerprint\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0e\n\x06\x66iring\x18\x02 \x01(\x08\x12\x34\n\x06labels\x18\x03 \x03(\x0b\x32$.tocsin.v1.ReportedAlert.LabelsEntry\x12>\n\x0b\x61nnotations\x18\x04 \x03(\x0b\x32).tocsin.v1.ReportedAlert.AnnotationsEntry\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rgenerator_url\x18\x07 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x32\n\x10\x41nnotationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb5\x02\n\x07Receipt\x12+\n\x07outcome\x18\x01 \x01(\x0e\x32\x1a.tocsin.v1.Receipt.Outcome\x12\x18\n\x10integration_type\x18\x02 \x01(\t\x12\x13\n\x0b\x61lert_group\x18\x03 \x01(\t\"\xcd\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0b\n\x07\x41PPLIED\x10\x01\x12\r\n\tUNCHANGED\x10\x02\x12\x08\n\x04LATE\x10\x03\x12\x11\n\rNOTHING_KNOWN\x10\x04\x12\x17\n\x13\x43REDENTIAL_ACCEPTED\x10\x05\x12\x16\n\x12\x43REDENTIAL_UNKNOWN\x10\x06\x12\x16\n\x12\x43REDENTIAL_REFUSED\x10\x07\x12\x0e\n\nWRONG_TYPE\x10\x08\x12\x0b\n\x07\x45XPIRED\x10\t\x12\n\n\x06\x46\x41ILED\x10\n\"&\n\rAttendRequest\x12\x15\n\x07gateway\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"@\n\x0e\x41ttendResponse\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xe0\x01\n\rIntakeService\x12@\n\x07\x44\x65liver\x12\x19.tocsin.v1.DeliverRequest\x1a\x1a.tocsin.v1.DeliverResponse\x12J\n\rDeliverStream\x12\x19.tocsin.v1.DeliverRequest\x1a\x1a.tocsin.v1.DeliverResponse(\x01\x30\x01\x12\x41\n\x06\x41ttend\x12\x18.tocsin.v1.AttendRequest\x1a\x19.tocsin.v1.AttendResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,6 +47,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELIVERY'].fields_by_name['age_micros']._serialized_options = b'\342A\001\002'
   _globals['_DELIVERY'].fields_by_name['time_left_micros']._loaded_options = None
   _globals['_DELIVERY'].fields_by_name['time_left_micros']._serialized_options = b'\342A\001\002'
+  _globals['_DELIVERY'].fields_by_name['trace_id']._loaded_options = None
+  _globals['_DELIVERY'].fields_by_name['trace_id']._serialized_options = b'\342A\001\001'
   _globals['_NOTIFICATION_LABELSENTRY']._loaded_options = None
   _globals['_NOTIFICATION_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_NOTIFICATION'].fields_by_name['grouping_key']._loaded_options = None
@@ -66,27 +68,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELIVERRESPONSE']._serialized_start=195
   _globals['_DELIVERRESPONSE']._serialized_end=250
   _globals['_DELIVERY']._serialized_start=253
-  _globals['_DELIVERY']._serialized_end=500
-  _globals['_BEAT']._serialized_start=502
-  _globals['_BEAT']._serialized_end=508
-  _globals['_NOTIFICATION']._serialized_start=511
-  _globals['_NOTIFICATION']._serialized_end=855
-  _globals['_NOTIFICATION_LABELSENTRY']._serialized_start=810
-  _globals['_NOTIFICATION_LABELSENTRY']._serialized_end=855
-  _globals['_REPORTEDALERT']._serialized_start=858
-  _globals['_REPORTEDALERT']._serialized_end=1250
-  _globals['_REPORTEDALERT_LABELSENTRY']._serialized_start=810
-  _globals['_REPORTEDALERT_LABELSENTRY']._serialized_end=855
-  _globals['_REPORTEDALERT_ANNOTATIONSENTRY']._serialized_start=1200
-  _globals['_REPORTEDALERT_ANNOTATIONSENTRY']._serialized_end=1250
-  _globals['_RECEIPT']._serialized_start=1253
-  _globals['_RECEIPT']._serialized_end=1562
-  _globals['_RECEIPT_OUTCOME']._serialized_start=1357
-  _globals['_RECEIPT_OUTCOME']._serialized_end=1562
-  _globals['_ATTENDREQUEST']._serialized_start=1564
-  _globals['_ATTENDREQUEST']._serialized_end=1602
-  _globals['_ATTENDRESPONSE']._serialized_start=1604
-  _globals['_ATTENDRESPONSE']._serialized_end=1668
-  _globals['_INTAKESERVICE']._serialized_start=1671
-  _globals['_INTAKESERVICE']._serialized_end=1895
+  _globals['_DELIVERY']._serialized_end=524
+  _globals['_BEAT']._serialized_start=526
+  _globals['_BEAT']._serialized_end=532
+  _globals['_NOTIFICATION']._serialized_start=535
+  _globals['_NOTIFICATION']._serialized_end=879
+  _globals['_NOTIFICATION_LABELSENTRY']._serialized_start=834
+  _globals['_NOTIFICATION_LABELSENTRY']._serialized_end=879
+  _globals['_REPORTEDALERT']._serialized_start=882
+  _globals['_REPORTEDALERT']._serialized_end=1274
+  _globals['_REPORTEDALERT_LABELSENTRY']._serialized_start=834
+  _globals['_REPORTEDALERT_LABELSENTRY']._serialized_end=879
+  _globals['_REPORTEDALERT_ANNOTATIONSENTRY']._serialized_start=1224
+  _globals['_REPORTEDALERT_ANNOTATIONSENTRY']._serialized_end=1274
+  _globals['_RECEIPT']._serialized_start=1277
+  _globals['_RECEIPT']._serialized_end=1586
+  _globals['_RECEIPT_OUTCOME']._serialized_start=1381
+  _globals['_RECEIPT_OUTCOME']._serialized_end=1586
+  _globals['_ATTENDREQUEST']._serialized_start=1588
+  _globals['_ATTENDREQUEST']._serialized_end=1626
+  _globals['_ATTENDRESPONSE']._serialized_start=1628
+  _globals['_ATTENDRESPONSE']._serialized_end=1692
+  _globals['_INTAKESERVICE']._serialized_start=1695
+  _globals['_INTAKESERVICE']._serialized_end=1919
 # @@protoc_insertion_point(module_scope)

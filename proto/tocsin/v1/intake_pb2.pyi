@@ -86,6 +86,7 @@ class Delivery(_message.Message):
     BEARER_TOKEN_FIELD_NUMBER: _builtins.int
     AGE_MICROS_FIELD_NUMBER: _builtins.int
     TIME_LEFT_MICROS_FIELD_NUMBER: _builtins.int
+    TRACE_ID_FIELD_NUMBER: _builtins.int
     NOTIFICATION_FIELD_NUMBER: _builtins.int
     BEAT_FIELD_NUMBER: _builtins.int
     integration_type: _builtins.str
@@ -105,6 +106,10 @@ class Delivery(_message.Message):
     """How long the sender will still wait, in microseconds from now. When it has
     passed, the delivery is not applied.
     """
+    trace_id: _builtins.str
+    """The id of the HTTP request, from its `X-Request-Id` header or else made by the
+    gateway. For logs only.
+    """
     @_builtins.property
     def notification(self) -> Global___Notification:
         """One notification of an Alertmanager."""
@@ -121,12 +126,13 @@ class Delivery(_message.Message):
         bearer_token: _builtins.str = ...,
         age_micros: _builtins.int = ...,
         time_left_micros: _builtins.int = ...,
+        trace_id: _builtins.str = ...,
         notification: Global___Notification | None = ...,
         beat: Global___Beat | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["beat", b"beat", "content", b"content", "notification", b"notification"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_micros", b"age_micros", "bearer_token", b"bearer_token", "beat", b"beat", "content", b"content", "credential", b"credential", "integration_type", b"integration_type", "notification", b"notification", "time_left_micros", b"time_left_micros"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_micros", b"age_micros", "bearer_token", b"bearer_token", "beat", b"beat", "content", b"content", "credential", b"credential", "integration_type", b"integration_type", "notification", b"notification", "time_left_micros", b"time_left_micros", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["notification", "beat"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015

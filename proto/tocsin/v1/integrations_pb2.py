@@ -30,7 +30,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ctocsin/v1/integrations.proto\x12\ttocsin.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x04\n\x0bIntegration\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x1a\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x04type\x18\x04 \x01(\tB\x05\xe2\x41\x02\x02\x05\x12\x11\n\x03url\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\rheartbeat_url\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\nbearer_url\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05token\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12\x36\n\rreopen_window\x18\t \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x34\n\x0bstale_after\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x32\n\tretention\x18\x0b \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x35\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03:N\xea\x41K\n\x12tocsin/Integration\x12\x1aintegrations/{integration}*\x0cintegrations2\x0bintegration\"M\n\x18\x43reateIntegrationRequest\x12\x31\n\x0bintegration\x18\x01 \x01(\x0b\x32\x16.tocsin.v1.IntegrationB\x04\xe2\x41\x01\x02\"B\n\x15GetIntegrationRequest\x12)\n\x04name\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12tocsin/Integration\"L\n\x17ListIntegrationsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"a\n\x18ListIntegrationsResponse\x12,\n\x0cintegrations\x18\x01 \x03(\x0b\x32\x16.tocsin.v1.Integration\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x84\x01\n\x18UpdateIntegrationRequest\x12\x31\n\x0bintegration\x18\x01 \x01(\x0b\x32\x16.tocsin.v1.IntegrationB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"J\n\x1dRotateIntegrationTokenRequest\x12)\n\x04name\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12tocsin/Integration\"E\n\x18\x44\x65leteIntegrationRequest\x12)\n\x04name\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12tocsin/Integration2\x8f\x04\n\x12IntegrationService\x12P\n\x11\x43reateIntegration\x12#.tocsin.v1.CreateIntegrationRequest\x1a\x16.tocsin.v1.Integration\x12J\n\x0eGetIntegration\x12 .tocsin.v1.GetIntegrationRequest\x1a\x16.tocsin.v1.Integration\x12[\n\x10ListIntegrations\x12\".tocsin.v1.ListIntegrationsRequest\x1a#.tocsin.v1.ListIntegrationsResponse\x12P\n\x11UpdateIntegration\x12#.tocsin.v1.UpdateIntegrationRequest\x1a\x16.tocsin.v1.Integration\x12Z\n\x16RotateIntegrationToken\x12(.tocsin.v1.RotateIntegrationTokenRequest\x1a\x16.tocsin.v1.Integration\x12P\n\x11\x44\x65leteIntegration\x12#.tocsin.v1.DeleteIntegrationRequest\x1a\x16.google.protobuf.Emptyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ctocsin/v1/integrations.proto\x12\ttocsin.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x04\n\x0bIntegration\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x1a\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x04type\x18\x04 \x01(\tB\x05\xe2\x41\x02\x02\x05\x12\x11\n\x03url\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\rheartbeat_url\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\nbearer_url\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05token\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12\x36\n\rreopen_window\x18\t \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x34\n\x0bstale_after\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x32\n\tretention\x18\x0b \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x35\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03:N\xea\x41K\n\x12tocsin/Integration\x12\x1aintegrations/{integration}*\x0cintegrations2\x0bintegration\"g\n\x18\x43reateIntegrationRequest\x12\x31\n\x0bintegration\x18\x01 \x01(\x0b\x32\x16.tocsin.v1.IntegrationB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"B\n\x15GetIntegrationRequest\x12)\n\x04name\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12tocsin/Integration\"L\n\x17ListIntegrationsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"a\n\x18ListIntegrationsResponse\x12,\n\x0cintegrations\x18\x01 \x03(\x0b\x32\x16.tocsin.v1.Integration\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9e\x01\n\x18UpdateIntegrationRequest\x12\x31\n\x0bintegration\x18\x01 \x01(\x0b\x32\x16.tocsin.v1.IntegrationB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"d\n\x1dRotateIntegrationTokenRequest\x12)\n\x04name\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12tocsin/Integration\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"_\n\x18\x44\x65leteIntegrationRequest\x12)\n\x04name\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12tocsin/Integration\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x32\x8f\x04\n\x12IntegrationService\x12P\n\x11\x43reateIntegration\x12#.tocsin.v1.CreateIntegrationRequest\x1a\x16.tocsin.v1.Integration\x12J\n\x0eGetIntegration\x12 .tocsin.v1.GetIntegrationRequest\x1a\x16.tocsin.v1.Integration\x12[\n\x10ListIntegrations\x12\".tocsin.v1.ListIntegrationsRequest\x1a#.tocsin.v1.ListIntegrationsResponse\x12P\n\x11UpdateIntegration\x12#.tocsin.v1.UpdateIntegrationRequest\x1a\x16.tocsin.v1.Integration\x12Z\n\x16RotateIntegrationToken\x12(.tocsin.v1.RotateIntegrationTokenRequest\x1a\x16.tocsin.v1.Integration\x12P\n\x11\x44\x65leteIntegration\x12#.tocsin.v1.DeleteIntegrationRequest\x1a\x16.google.protobuf.Emptyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -67,6 +67,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INTEGRATION']._serialized_options = b'\352AK\n\022tocsin/Integration\022\032integrations/{integration}*\014integrations2\013integration'
   _globals['_CREATEINTEGRATIONREQUEST'].fields_by_name['integration']._loaded_options = None
   _globals['_CREATEINTEGRATIONREQUEST'].fields_by_name['integration']._serialized_options = b'\342A\001\002'
+  _globals['_CREATEINTEGRATIONREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_CREATEINTEGRATIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
   _globals['_GETINTEGRATIONREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETINTEGRATIONREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\024\n\022tocsin/Integration'
   _globals['_LISTINTEGRATIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -77,26 +79,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATEINTEGRATIONREQUEST'].fields_by_name['integration']._serialized_options = b'\342A\001\002'
   _globals['_UPDATEINTEGRATIONREQUEST'].fields_by_name['update_mask']._loaded_options = None
   _globals['_UPDATEINTEGRATIONREQUEST'].fields_by_name['update_mask']._serialized_options = b'\342A\001\001'
+  _globals['_UPDATEINTEGRATIONREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UPDATEINTEGRATIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
   _globals['_ROTATEINTEGRATIONTOKENREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_ROTATEINTEGRATIONTOKENREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\024\n\022tocsin/Integration'
+  _globals['_ROTATEINTEGRATIONTOKENREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_ROTATEINTEGRATIONTOKENREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
   _globals['_DELETEINTEGRATIONREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_DELETEINTEGRATIONREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\024\n\022tocsin/Integration'
+  _globals['_DELETEINTEGRATIONREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_DELETEINTEGRATIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
   _globals['_INTEGRATION']._serialized_start=232
   _globals['_INTEGRATION']._serialized_end=788
   _globals['_CREATEINTEGRATIONREQUEST']._serialized_start=790
-  _globals['_CREATEINTEGRATIONREQUEST']._serialized_end=867
-  _globals['_GETINTEGRATIONREQUEST']._serialized_start=869
-  _globals['_GETINTEGRATIONREQUEST']._serialized_end=935
-  _globals['_LISTINTEGRATIONSREQUEST']._serialized_start=937
-  _globals['_LISTINTEGRATIONSREQUEST']._serialized_end=1013
-  _globals['_LISTINTEGRATIONSRESPONSE']._serialized_start=1015
-  _globals['_LISTINTEGRATIONSRESPONSE']._serialized_end=1112
-  _globals['_UPDATEINTEGRATIONREQUEST']._serialized_start=1115
-  _globals['_UPDATEINTEGRATIONREQUEST']._serialized_end=1247
-  _globals['_ROTATEINTEGRATIONTOKENREQUEST']._serialized_start=1249
-  _globals['_ROTATEINTEGRATIONTOKENREQUEST']._serialized_end=1323
-  _globals['_DELETEINTEGRATIONREQUEST']._serialized_start=1325
-  _globals['_DELETEINTEGRATIONREQUEST']._serialized_end=1394
-  _globals['_INTEGRATIONSERVICE']._serialized_start=1397
-  _globals['_INTEGRATIONSERVICE']._serialized_end=1924
+  _globals['_CREATEINTEGRATIONREQUEST']._serialized_end=893
+  _globals['_GETINTEGRATIONREQUEST']._serialized_start=895
+  _globals['_GETINTEGRATIONREQUEST']._serialized_end=961
+  _globals['_LISTINTEGRATIONSREQUEST']._serialized_start=963
+  _globals['_LISTINTEGRATIONSREQUEST']._serialized_end=1039
+  _globals['_LISTINTEGRATIONSRESPONSE']._serialized_start=1041
+  _globals['_LISTINTEGRATIONSRESPONSE']._serialized_end=1138
+  _globals['_UPDATEINTEGRATIONREQUEST']._serialized_start=1141
+  _globals['_UPDATEINTEGRATIONREQUEST']._serialized_end=1299
+  _globals['_ROTATEINTEGRATIONTOKENREQUEST']._serialized_start=1301
+  _globals['_ROTATEINTEGRATIONTOKENREQUEST']._serialized_end=1401
+  _globals['_DELETEINTEGRATIONREQUEST']._serialized_start=1403
+  _globals['_DELETEINTEGRATIONREQUEST']._serialized_end=1498
+  _globals['_INTEGRATIONSERVICE']._serialized_start=1501
+  _globals['_INTEGRATIONSERVICE']._serialized_end=2028
 # @@protoc_insertion_point(module_scope)

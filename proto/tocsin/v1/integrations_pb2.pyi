@@ -51,17 +51,17 @@ class Integration(_message.Message):
     `tocsin` is the built-in integration for what Tocsin reports about itself.
     """
     url: _builtins.str
-    """The secret URL for the sender. Whoever knows it can send alerts.
-    Empty for the built-in integration.
+    """The secret URL for the sender. Whoever knows it can send alerts. Shown to
+    admins only. Empty for the built-in integration.
     """
     heartbeat_url: _builtins.str
-    """The secret URL that counts a GET or POST as one beat."""
+    """The secret URL that counts a GET or POST as one beat. Shown to admins only."""
     bearer_url: _builtins.str
     """The URL without the secret, for senders that put the token into an
     `Authorization: Bearer` header instead.
     """
     token: _builtins.str
-    """The secret token itself."""
+    """The secret token itself. Shown to admins only."""
     @_builtins.property
     def reopen_window(self) -> _duration_pb2.Duration:
         """A firing notification less than this long after the source resolved the last
@@ -122,6 +122,9 @@ class CreateIntegrationRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     INTEGRATION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a repeat safe: see docs/api.md, "Repeating a request"."""
     @_builtins.property
     def integration(self) -> Global___Integration:
         """What to create; `display_name` and `type` are required."""
@@ -130,10 +133,11 @@ class CreateIntegrationRequest(_message.Message):
         self,
         *,
         integration: Global___Integration | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["integration", b"integration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["integration", b"integration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["integration", b"integration", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -223,6 +227,9 @@ class UpdateIntegrationRequest(_message.Message):
 
     INTEGRATION_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a repeat safe: see docs/api.md, "Repeating a request"."""
     @_builtins.property
     def integration(self) -> Global___Integration:
         """The new values, under the `name` of the integration to change."""
@@ -238,10 +245,11 @@ class UpdateIntegrationRequest(_message.Message):
         *,
         integration: Global___Integration | None = ...,
         update_mask: _field_mask_pb2.FieldMask | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["integration", b"integration", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["integration", b"integration", "update_mask", b"update_mask"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["integration", b"integration", "request_id", b"request_id", "update_mask", b"update_mask"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -254,16 +262,20 @@ class RotateIntegrationTokenRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`integrations/{id}`."""
+    request_id: _builtins.str
+    """Makes a repeat safe: see docs/api.md, "Repeating a request"."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -276,16 +288,20 @@ class DeleteIntegrationRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`integrations/{id}`."""
+    request_id: _builtins.str
+    """Makes a repeat safe: see docs/api.md, "Repeating a request"."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

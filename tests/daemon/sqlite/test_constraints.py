@@ -54,7 +54,9 @@ VIOLATIONS = [
     "UPDATE integrations SET token_hash = 'text'",
     # Nothing without what it belongs to, and nothing removed that others belong to.
     "UPDATE alert_groups SET integration_id = 99 WHERE id = 2",
-    "INSERT INTO events VALUES (1, 99, 0, 1, 1, '', '', '', '[]')",
+    "INSERT INTO notes VALUES (1, 99, 'text', 'ada', 0, 0)",
+    "INSERT INTO api_tokens VALUES (1, 'a', 'a', 5, zeroblob(32), '', 0, NULL, NULL)",
+    "INSERT INTO api_tokens VALUES (1, 'a', 'a', 1, zeroblob(31), '', 0, NULL, NULL)",
     "INSERT INTO alerts VALUES (NULL, 99, 'f', 1, 1, NULL, NULL, '{}', '{}', '')",
     "INSERT INTO payloads VALUES (198, 0, x'00')",
     "DELETE FROM integrations",

@@ -105,7 +105,7 @@ def test_what_is_committed_is_on_disk(tmp_path: Path) -> None:
 def test_a_reader_cannot_write_and_sees_one_moment(tmp_path: Path) -> None:
     """What is read together is of one moment, whatever is committed meanwhile."""
     store = Store(tmp_path)
-    store.writer.execute("INSERT INTO daemon_state VALUES (1, 10, 10)")
+    store.writer.execute("INSERT INTO daemon_state (only, intake_clock, alive_at) VALUES (1, 10, 10)")
     with store.reading() as connection:
         assert connection.execute("SELECT intake_clock FROM daemon_state").fetchone() == (10,)
         store.writer.execute("UPDATE daemon_state SET intake_clock = 20")
