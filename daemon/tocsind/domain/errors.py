@@ -14,6 +14,9 @@ class Code(Enum):
     NOT_FOUND = auto()
     EXISTS = auto()
     FORBIDDEN_NOW = auto()
+    OUT_OF_RANGE = auto()
+    UNAUTHENTICATED = auto()
+    FORBIDDEN = auto()
     EXHAUSTED = auto()
     UNAVAILABLE = auto()
 
