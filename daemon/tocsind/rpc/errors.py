@@ -1,7 +1,6 @@
-"""The one table of error codes: from the domain's few to gRPC's, with `google.rpc` details for machines.
+"""The last hold of every call: what a handler raises becomes a status, as `error_details.py` says.
 
-Every error bears an ErrorInfo (reason, domain "tocsin"); one about a field a BadRequest that names it; one that may go
-away by itself a RetryInfo. An exception that nobody foresaw is INTERNAL: it is logged whole, and says nothing outside.
+An exception that nobody foresaw is INTERNAL: it is logged whole, and says nothing outside.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,43 +8,12 @@ from typing import Any
 
 import grpc
 import structlog
-from google.protobuf import any_pb2
-from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from tocsind.domain.errors import Code, TocsinError
-
-DOMAIN = "tocsin"
-RETRY_SECONDS = 1
-
-CODES = {
-    Code.INVALID: code_pb2.INVALID_ARGUMENT,
-    Code.NOT_FOUND: code_pb2.NOT_FOUND,
-    Code.EXISTS: code_pb2.ALREADY_EXISTS,
-    Code.FORBIDDEN_NOW: code_pb2.FAILED_PRECONDITION,
-    Code.EXHAUSTED: code_pb2.RESOURCE_EXHAUSTED,
-    Code.UNAVAILABLE: code_pb2.UNAVAILABLE,
-}
+from tocsind.domain.errors import TocsinError
+from tocsind.rpc.error_details import status_of
 
 log = structlog.get_logger()
-
-
-def status_of(error: TocsinError) -> status_pb2.Status:
-    """Returns the status, with details, for a refusal."""
-    details: list[Any] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN)]
-    if error.code is Code.INVALID:
-        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.message)
-        details.append(error_details_pb2.BadRequest(field_violations=[violation]))
-    if error.code in (Code.UNAVAILABLE, Code.EXHAUSTED):
-        retry = error_details_pb2.RetryInfo()
-        retry.retry_delay.seconds = RETRY_SECONDS
-        details.append(retry)
-    status = status_pb2.Status(code=CODES[error.code], message=error.message)
-    for detail in details:
-        packed = any_pb2.Any()
-        packed.Pack(detail)
-        status.details.append(packed)
-    return status
 
 
 class ErrorInterceptor(grpc.ServerInterceptor):
