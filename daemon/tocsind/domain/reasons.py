@@ -87,17 +87,17 @@ class Reason(Enum):
     INTEGRATION_DELETED = Entry(
         Code.FORBIDDEN_NOW,
         "A resolved group cannot be opened again, because its integration is deleted.",
-        "None: nothing can reach this group any more.",
+        "Leave it resolved: no notification could reach it any more.",
     )
     WIPED = Entry(
         Code.FORBIDDEN_NOW,
         "A wiped group cannot be opened again: what it said is gone.",
-        "None: the next notification of its source opens a new group.",
+        "Leave it resolved: if its source still fires, the next notification opens a new group.",
     )
     BUILT_IN = Entry(
         Code.FORBIDDEN_NOW,
         "The integration is the one for what Tocsin reports about itself; it cannot be changed or deleted.",
-        "None.",
+        "Leave it as it is. Its alert groups can be acted on like all others.",
     )
     REVISION_TOO_OLD = Entry(
         Code.OUT_OF_RANGE,
@@ -144,7 +144,7 @@ class Reason(Enum):
     )
     TOKEN_INVALID = Entry(
         Code.UNAUTHENTICATED,
-        "No token is like the one that was sent: it is mistyped or cut off, or not of this daemon.",
+        "No token is like the one that was sent: it is mistyped, cut off, revoked, or of another daemon.",
         "Look at what is sent: it must be the whole secret, after `Bearer` and one space.",
     )
     TOKEN_EXPIRED = Entry(
