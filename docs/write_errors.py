@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from google.rpc import code_pb2, error_details_pb2
 
 from tocsind.domain.errors import Reason, TocsinError
-from tocsind.rpc.error_details import DOMAIN, status_of
+from tocsind.rpc.error_details import CODES, DOMAIN, status_of
 
 _INTRODUCTION = f"""\
 # Errors
@@ -95,18 +95,15 @@ def _section(reason: Reason) -> Iterator[str]:
 
 
 def _code(reason: Reason) -> str:
-    return code_pb2.Code.Name(status_of(_example(reason)).code)
+    return str(code_pb2.Code.Name(CODES[reason.code]))
 
 
 def _details(reason: Reason) -> Iterator[str]:
-    for packed in status_of(_example(reason)).details:
+    example = TocsinError(reason, "...", field="name", resource="alertGroups/1")
+    for packed in status_of(example).details:
         name = packed.type_url.rpartition(".")[2]
         retry = error_details_pb2.RetryInfo()
         yield f"{name} ({retry.retry_delay.seconds} s)" if packed.Unpack(retry) else name
-
-
-def _example(reason: Reason) -> TocsinError:
-    return TocsinError(reason, "...", field="name", resource="alertGroups/1")
 
 
 if __name__ == "__main__":
