@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from google.rpc import code_pb2, error_details_pb2
 
 from tocsind.domain.errors import Reason, TocsinError
-from tocsind.rpc.error_details import CODES, DOMAIN, status_of
+from tocsind.rpc.error_details import CODES, DOMAIN, refusal
 
 _INTRODUCTION = f"""\
 # Errors
@@ -100,7 +100,7 @@ def _code(reason: Reason) -> str:
 
 def _details(reason: Reason) -> Iterator[str]:
     example = TocsinError(reason, "...", field="name", resource="alertGroups/1")
-    for packed in status_of(example).details:
+    for packed in refusal(example).details:
         name = packed.type_url.rpartition(".")[2]
         retry = error_details_pb2.RetryInfo()
         yield f"{name} ({retry.retry_delay.seconds} s)" if packed.Unpack(retry) else name

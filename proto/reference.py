@@ -95,7 +95,7 @@ class Contract:
 
 
 def reference(contract: Contract, introduction: str, roles: dict[str, str]) -> str:
-    """Returns the whole page. `roles`: by `Service.Method` the least role; empty where that is not known yet."""
+    """Returns the whole page. `roles`: by `Service.Method` who may call it."""
     head, _, rest = introduction.partition("\n")
     lines = [head, "", _GENERATED, *rest.rstrip().replace(ROLES_HERE, _roles(roles)).split("\n")]
     lines += ["", "## Services", ""]
@@ -120,15 +120,15 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
-def least_roles() -> dict[str, str]:
-    """Returns by `Service.Method` the least role that may call it; empty while the daemon has no such table."""
-    try:
-        from tocsind.rpc.access import LEAST_ROLE
-    except ModuleNotFoundError as missing:
-        if missing.name != "tocsind.rpc.access":
-            raise
-        return {}
-    return {re.split(r"v1\.", method)[-1].replace("/", "."): role.name for method, role in LEAST_ROLE.items()}
+def roles_of() -> dict[str, str]:
+    """Returns by `Service.Method` the roles that may call it, by the daemon's own table."""
+    from tocsind.domain.access import Role
+    from tocsind.rpc.access import NEEDED
+
+    def names(allowed: frozenset[Role]) -> str:
+        return ", ".join(f"`{role.name}`" for role in Role if role in allowed)
+
+    return {method.removeprefix(f"/{PACKAGE[1:]}").replace("/", "."): names(roles) for method, roles in NEEDED.items()}
 
 
 def _place(path: Path) -> tuple[int, str]:
@@ -144,17 +144,11 @@ def _is_resource(message: descriptor_pb2.DescriptorProto) -> bool:
 
 
 def _roles(roles: dict[str, str]) -> str:
-    """The calls that each role has beyond those before it."""
-    if not roles:
-        return ROLES_HERE
-    lines = ["What each call takes at least:", "", "| role | calls |", "| --- | --- |"]
-    for role in dict.fromkeys(roles.values()):
-        calls = [
-            f"[{method.rpartition('.')[2]}](#{anchor(method.rpartition('.')[2])})"
-            for method in roles
-            if roles[method] == role
-        ]
-        lines.append(f"| `{role}` | {', '.join(calls)} |")
+    """The calls that the same roles may make, together."""
+    lines: list[str] = []
+    for allowed in dict.fromkeys(roles.values()):
+        names = (method.rpartition(".")[2] for method in roles if roles[method] == allowed)
+        lines += _item(allowed, ", ".join(names))
     return "\n".join(lines)
 
 
@@ -169,8 +163,8 @@ def _service(
     yield from wrapped(", ".join(f"[{method.name}](#{anchor(method.name)})" for method in service.method))
     for index, method in enumerate(service.method):
         yield from ("", f"#### {method.name}", *_block(contract.comment(file, (*path, 2, index))), "")
-        role = roles.get(f"{service.name}.{method.name}", "")
-        yield f"`{PACKAGE[1:]}{service.name}/{method.name}`" + (f", role `{role}`" if role else "")
+        allowed = roles.get(f"{service.name}.{method.name}", "nobody")
+        yield f"`{PACKAGE[1:]}{service.name}/{method.name}`" + f", for {allowed}"
         sides = (
             ("Takes", method.client_streaming, method.input_type),
             ("Answers", method.server_streaming, method.output_type),
@@ -304,7 +298,7 @@ def _words(words: Iterable[str]) -> Iterator[str]:
 
 def main() -> int:
     """Writes the page, or with `--check` compares; returns the exit status."""
-    page = reference(Contract(), (HERE / INTRODUCTION).read_text(encoding="utf-8"), least_roles())
+    page = reference(Contract(), (HERE / INTRODUCTION).read_text(encoding="utf-8"), roles_of())
     if "--check" not in sys.argv[1:]:
         PAGE.write_text(page, encoding="utf-8")
         return 0

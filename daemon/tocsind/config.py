@@ -6,6 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tocsind.domain.access import Role
+from tocsind.rpc.server import Listener
+from tocsind.rpc.tls import TlsFiles
+
+_ROLES = {f"role={role.name.lower()}": role for role in Role} | {"role=none": None}
+
 # The kernel's limit for the path of a unix socket, less the ending zero (unix(7): sun_path has 108 bytes).
 MAX_SOCKET_PATH = 107
 
@@ -13,11 +19,13 @@ MAX_SOCKET_PATH = 107
 @dataclass(frozen=True, slots=True)
 class Config:
     """`data`: the folder with the file. `listen`: where to serve gRPC. `external_url`: where senders find the gateway,
-    without a slash at its end."""
+    without a slash at its end. `tls`: for TCP. `insecure_plain_tcp`: whether TCP may do without beyond loopback."""
 
     data: Path
-    listen: tuple[str, ...]
+    listen: tuple[Listener, ...]
     external_url: str
+    tls: TlsFiles | None = None
+    insecure_plain_tcp: bool = False
 
 
 def parse(arguments: Sequence[str]) -> Config:
@@ -28,7 +36,19 @@ def parse(arguments: Sequence[str]) -> Config:
         "--listen",
         action="append",
         metavar="ADDRESS",
-        help="unix:PATH or HOST:PORT, more than once if need be (unix:DATA/tocsind.sock)",
+        help="unix:PATH or HOST:PORT, more than once if need be (unix:DATA/tocsind.sock). Over TCP every call needs a "
+        "token. Over a unix socket the file mode (0660) is the gate, and whoever passes it without a token is an "
+        "admin; unix:PATH,role=ROLE makes it an editor, viewer or gateway, and role=none demands a token",
+    )
+    parser.add_argument("--tls-certificate", type=Path, metavar="FILE", help="serve TCP with TLS: the chain, PEM")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="the key of the certificate, PEM")
+    parser.add_argument(
+        "--tls-client-ca", type=Path, metavar="FILE", help="demand a client certificate signed by one of these CAs, PEM"
+    )
+    parser.add_argument(
+        "--insecure-plain-tcp",
+        action="store_true",
+        help="allow TCP without TLS beyond loopback, where whoever listens on the network can read tokens",
     )
     parser.add_argument(
         "--external-url",
@@ -37,13 +57,30 @@ def parse(arguments: Sequence[str]) -> Config:
     )
     found = parser.parse_args(arguments)
     data = found.data.absolute()
-    listen = tuple(found.listen or [f"unix:{data}/tocsind.sock"])
-    for address in listen:
-        path = address.removeprefix("unix:")
-        if path != address and len(os.fsencode(path)) > MAX_SOCKET_PATH:
-            parser.error(f"argument --listen: the path of the socket is over {MAX_SOCKET_PATH} bytes long: {path}")
-        if path == address and not address.rpartition(":")[2].isdecimal():
-            parser.error(f"argument --listen: must be unix:PATH or HOST:PORT, not {address!r}")
+    listen = tuple(_listener(parser, text) for text in found.listen or [f"unix:{data}/tocsind.sock"])
+    if (found.tls_certificate is None) != (found.tls_key is None):
+        parser.error("--tls-certificate and --tls-key go together")
+    if found.tls_client_ca is not None and found.tls_certificate is None:
+        parser.error("argument --tls-client-ca: needs --tls-certificate and --tls-key")
+    tls = None
+    if found.tls_certificate is not None:
+        tls = TlsFiles(found.tls_certificate, found.tls_key, found.tls_client_ca)
     if not found.external_url.startswith(("http://", "https://")):
         parser.error("argument --external-url: must begin with http:// or https://")
-    return Config(data, listen, found.external_url.rstrip("/"))
+    return Config(data, listen, found.external_url.rstrip("/"), tls, found.insecure_plain_tcp)
+
+
+def _listener(parser: argparse.ArgumentParser, text: str) -> Listener:
+    address, comma, option = text.partition(",")
+    path = address.removeprefix("unix:") if address.startswith("unix:") else None
+    if path is not None and len(os.fsencode(path)) > MAX_SOCKET_PATH:
+        parser.error(f"argument --listen: the path of the socket is over {MAX_SOCKET_PATH} bytes long: {path}")
+    if path is None and not address.rpartition(":")[2].isdecimal():
+        parser.error(f"argument --listen: must be unix:PATH or HOST:PORT, not {address!r}")
+    if not comma:
+        return Listener(address, Role.ADMIN if path is not None else None)
+    if path is None:
+        parser.error(f"argument --listen: over TCP every call needs a token; {option!r} is for unix sockets")
+    if option not in _ROLES:
+        parser.error(f"argument --listen: after the comma must come one of {', '.join(_ROLES)}; not {option!r}")
+    return Listener(address, _ROLES[option])

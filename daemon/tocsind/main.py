@@ -8,7 +8,8 @@ import structlog
 from tocsind.clock import Clock, SystemClock
 from tocsind.config import Config
 from tocsind.engine.engine import Engine
-from tocsind.rpc.server import Health, Server
+from tocsind.rpc.health import Health
+from tocsind.rpc.server import Server
 
 GRACE = 5.0
 
@@ -26,7 +27,14 @@ class Main:
         self._told_to_stop: Future[int] = Future()
         self.engine = Engine(config.data, clock or SystemClock(), health.report, on_broken=lambda: self.stop(1))
         try:
-            self._server = Server(self.engine, health, list(config.listen), config.external_url)
+            self._server = Server(
+                self.engine,
+                health,
+                config.listen,
+                config.tls,
+                plain_tcp=config.insecure_plain_tcp,
+                base_url=config.external_url,
+            )
         except BaseException:
             self.engine.close()
             raise

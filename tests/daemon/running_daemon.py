@@ -25,10 +25,12 @@ from tocsin.v1 import (
     integrations_pb2_grpc,
 )
 from tocsind.config import Config
+from tocsind.domain.access import Role
 from tocsind.domain.intake_clock import LEASE
 from tocsind.domain.notification import Notification
 from tocsind.engine.memory import Memory
 from tocsind.main import Main
+from tocsind.rpc.server import Listener
 from tocsind.sqlite.writer import Transaction
 
 AlertGroup = alert_groups_pb2.AlertGroup
@@ -89,7 +91,8 @@ class RunningDaemon:
         self.clock = clock
         self.attended = attended
         self.closed = False
-        self.main = Main(Config(folder, (f"unix:{folder}/d.sock",), "http://tocsin.example"), clock)
+        listen = (Listener(f"unix:{folder}/d.sock", Role.ADMIN),)
+        self.main = Main(Config(folder, listen, "http://tocsin.example"), clock)
         self.engine = self.main.engine
         self.channel = grpc.insecure_channel(f"unix:{folder}/d.sock", options=[("grpc.use_local_subchannel_pool", 1)])
         self.groups = alert_groups_pb2_grpc.AlertGroupServiceStub(self.channel)

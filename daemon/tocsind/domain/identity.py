@@ -1,4 +1,4 @@
-"""What makes notifications belong to one alert group.
+"""What makes notifications belong to one alert group, and the ids of what people make.
 
 The identity is the integration, what made the notification, and the grouping key. Alertmanager's groupKey is opaque and
 unbounded: it is compared exactly and indexed by SHA-256, as Alertmanager does for its own receivers. The source is a
@@ -6,6 +6,7 @@ part of it, so that no sender can reach a heartbeat's group by guessing its key.
 """
 
 import hashlib
+import secrets
 
 from tocsind.domain.alert_group import Source
 
@@ -13,3 +14,11 @@ from tocsind.domain.alert_group import Source
 def identity(integration_id: int, source: Source, grouping_key: str) -> bytes:
     """Returns the 32 bytes by which groups of one identity are found."""
     return hashlib.sha256(b"%d/%d/%b" % (integration_id, source, grouping_key.encode())).digest()
+
+
+_ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_public_id() -> str:
+    """Returns a new public id: 12 characters, none of them easily mistaken for another (Crockford's alphabet)."""
+    return "".join(secrets.choice(_ID_ALPHABET) for _ in range(12))

@@ -30,8 +30,6 @@ DEFAULT_RETENTION = 90 * DAY
 MIN_RETENTION = 3_600 * SECOND
 MAX_RETENTION = 3_650 * DAY
 
-_ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-
 
 @dataclass(slots=True)
 class Integration:
@@ -53,11 +51,6 @@ class Integration:
     def name(self) -> str:
         """Its resource name."""
         return f"integrations/{self.public_id}"
-
-
-def new_id() -> str:
-    """Returns a new public id: 12 characters, none of them easily mistaken for another (Crockford's alphabet)."""
-    return "".join(secrets.choice(_ID_ALPHABET) for _ in range(12))
 
 
 def new_token() -> str:

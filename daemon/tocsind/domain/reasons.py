@@ -159,9 +159,9 @@ class Reason(Enum):
     )
     ROLE_TOO_SMALL = Entry(
         Code.FORBIDDEN,
-        "The caller is known, and its `role` is not enough for this call, which takes `least_role`.",
-        "Use a token of a role that is enough: see [who may do what](api.md#who-may-do-what).",
-        metadata=("role", "least_role"),
+        "The caller is known, and its `role` does not allow the call `method`.",
+        "Use a token of another role: see [who may do what](api.md#who-may-do-what).",
+        metadata=("role", "method"),
     )
     INTERNAL = Entry(
         Code.INTERNAL,

@@ -12,7 +12,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 import structlog
 
 from tocsind.clock import Clock
-from tocsind.engine import integrations
+from tocsind.engine import api_tokens, integrations
 from tocsind.engine.changes import Changes
 from tocsind.engine.memory import Memory
 from tocsind.engine.ticker import Ticker
@@ -87,9 +87,10 @@ class Engine:
         return self._writer.submit(lambda transaction: job(transaction, self.memory, *args, **kwargs))
 
     def close(self) -> None:
-        """Finishes what is queued, writes the intake clock, and closes the file."""
+        """Finishes what is queued, writes what is kept in memory for a while, and closes the file."""
         self.changes.close()
         self._writer.submit(self._ticker.stamp)
+        self.submit(api_tokens.note_uses)
         self._writer.stop()
         self.store.close()
         self._lock.release()

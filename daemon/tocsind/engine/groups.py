@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from functools import partial
 
+from tocsind.domain.access import Caller
 from tocsind.domain.alert_group import Action, ResolveReason, Source, State
 from tocsind.domain.errors import invalid
-from tocsind.engine import heartbeats
+from tocsind.engine import audit, heartbeats
 from tocsind.engine.ledger import Ledger
 from tocsind.engine.memory import Memory
 from tocsind.sqlite import alert_groups
@@ -23,7 +24,7 @@ def act(
     group_id: int,
     action: Action,
     *,
-    actor: str,
+    by: Caller,
     note: str,
     silence_for: int | None = None,
 ) -> GroupRow:
@@ -37,9 +38,11 @@ def act(
         raise invalid("duration", "must be 1 second to 366 days, or unset for ever")
     ledger = Ledger(transaction, memory)
     group = ledger.group(group_id)
+    before = audit.of_group(group)
     until = None if silence_for is None else transaction.now + silence_for
-    if ledger.act(group, action, actor=actor, note=note, silence_until=until):
+    if ledger.act(group, action, actor=by.actor, note=note, silence_until=until):
         ledger.write()
+        audit.record(transaction, by, f"alertGroups/{group_id}", before, audit.of_group(group))
         if group.source is Source.HEARTBEAT and group.resolve_reason is ResolveReason.USER:
             heartbeats.dismissed(transaction, memory, group.integration_id)
     row = alert_groups.one(transaction.connection, group_id)

@@ -3,45 +3,50 @@
 from collections.abc import Sequence
 
 from tocsind.domain import heartbeat as rules
+from tocsind.domain.access import Caller
 from tocsind.domain.alert_group import Action
 from tocsind.domain.errors import not_found
 from tocsind.domain.heartbeat import Heartbeat, HeartbeatState
 from tocsind.domain.integration import BUILT_IN, Integration
-from tocsind.engine import heartbeat_alerts
+from tocsind.engine import audit, heartbeat_alerts
 from tocsind.engine.ledger import Ledger
 from tocsind.engine.memory import Memory
 from tocsind.sqlite import heartbeats
 from tocsind.sqlite.writer import Transaction
 
 
-def set_interval(transaction: Transaction, memory: Memory, public_id: str, interval: int) -> Heartbeat:
+def set_interval(transaction: Transaction, memory: Memory, public_id: str, interval: int, *, by: Caller) -> Heartbeat:
     """Sets the interval of a heartbeat, in microseconds."""
-    _, heartbeat = _find(transaction, memory, public_id)
+    integration, heartbeat = _find(transaction, memory, public_id)
+    before = audit.of_heartbeat(heartbeat)
     rules.set_interval(heartbeat, interval)
-    return _store(transaction, memory, heartbeat)
+    return _change(transaction, memory, integration, heartbeat, before, by)
 
 
-def pause(transaction: Transaction, memory: Memory, public_id: str, actor: str) -> Heartbeat:
+def pause(transaction: Transaction, memory: Memory, public_id: str, *, by: Caller) -> Heartbeat:
     """Expects nothing any more, and resolves the heartbeat's group."""
     integration, heartbeat = _find(transaction, memory, public_id)
+    before = audit.of_heartbeat(heartbeat)
     rules.pause(heartbeat, transaction.now)
-    _close_group(transaction, memory, integration, actor, "the heartbeat was paused")
-    return _store(transaction, memory, heartbeat)
+    _close_group(transaction, memory, integration, by.actor, "the heartbeat was paused")
+    return _change(transaction, memory, integration, heartbeat, before, by)
 
 
-def resume(transaction: Transaction, memory: Memory, public_id: str) -> Heartbeat:
+def resume(transaction: Transaction, memory: Memory, public_id: str, *, by: Caller) -> Heartbeat:
     """Expects beats again."""
-    _, heartbeat = _find(transaction, memory, public_id)
+    integration, heartbeat = _find(transaction, memory, public_id)
+    before = audit.of_heartbeat(heartbeat)
     rules.resume(heartbeat, memory.presence.read(transaction.steady), transaction.now)
-    return _store(transaction, memory, heartbeat)
+    return _change(transaction, memory, integration, heartbeat, before, by)
 
 
-def reset(transaction: Transaction, memory: Memory, public_id: str, actor: str) -> Heartbeat:
+def reset(transaction: Transaction, memory: Memory, public_id: str, *, by: Caller) -> Heartbeat:
     """Forgets the beats, and resolves the heartbeat's group."""
     integration, heartbeat = _find(transaction, memory, public_id)
+    before = audit.of_heartbeat(heartbeat)
     rules.reset(heartbeat, transaction.now)
-    _close_group(transaction, memory, integration, actor, "the heartbeat was reset")
-    return _store(transaction, memory, heartbeat)
+    _close_group(transaction, memory, integration, by.actor, "the heartbeat was reset")
+    return _change(transaction, memory, integration, heartbeat, before, by)
 
 
 def notice(transaction: Transaction, memory: Memory, integration_ids: Sequence[int]) -> None:
@@ -71,6 +76,18 @@ def _find(transaction: Transaction, memory: Memory, public_id: str) -> tuple[Int
     if integration is None or integration.type == BUILT_IN:
         raise not_found(f"integrations/{public_id}/heartbeat")
     return integration, heartbeats.load(transaction.connection, [integration.id])[integration.id]
+
+
+def _change(
+    transaction: Transaction,
+    memory: Memory,
+    integration: Integration,
+    heartbeat: Heartbeat,
+    before: audit.Fields,
+    by: Caller,
+) -> Heartbeat:
+    audit.record(transaction, by, f"{integration.name}/heartbeat", before, audit.of_heartbeat(heartbeat))
+    return _store(transaction, memory, heartbeat)
 
 
 def _store(transaction: Transaction, memory: Memory, heartbeat: Heartbeat) -> Heartbeat:

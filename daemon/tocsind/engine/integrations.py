@@ -5,10 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 from tocsind.domain import integration as rules
+from tocsind.domain.access import Caller
 from tocsind.domain.alert_group import Action
 from tocsind.domain.errors import Reason, TocsinError, invalid, not_found
 from tocsind.domain.heartbeat import Heartbeat
+from tocsind.domain.identity import new_public_id
 from tocsind.domain.integration import BUILT_IN, Integration
+from tocsind.engine import audit
 from tocsind.engine.ledger import Ledger
 from tocsind.engine.memory import Memory
 from tocsind.sqlite import alert_groups, heartbeats, integrations
@@ -18,19 +21,20 @@ CHANGEABLE = ("display_name", "description", "reopen_window", "stale_after", "re
 CLOSED_AT_ONCE = 200
 
 
-def create(transaction: Transaction, memory: Memory, wanted: Integration) -> Integration:
+def create(transaction: Transaction, memory: Memory, wanted: Integration, *, by: Caller) -> Integration:
     """Creates an integration with a new id and token, and its heartbeat. TocsinError: INVALID, EXISTS."""
     rules.check(wanted)
     _refuse_taken_name(transaction, wanted)
     new = replace(
         wanted,
-        public_id=rules.new_id(),
+        public_id=new_public_id(),
         token=rules.new_token(),
         created=transaction.now,
         updated=transaction.now,
     )
     new.id = integrations.insert(transaction.connection, new)
     heartbeats.store(transaction.connection, [Heartbeat(new.id, state_since=transaction.now)])
+    audit.record(transaction, by, new.name, audit.NOTHING, audit.of_integration(new))
     memory.forget()
     return new
 
@@ -43,15 +47,19 @@ def create_built_in(transaction: Transaction) -> None:
         integrations.insert(transaction.connection, tocsin)
 
 
-def update(transaction: Transaction, memory: Memory, public_id: str, changes: dict[str, Any]) -> Integration:
+def update(
+    transaction: Transaction, memory: Memory, public_id: str, changes: dict[str, Any], *, by: Caller
+) -> Integration:
     """Changes settings. TocsinError: NOT_FOUND, INVALID, EXISTS."""
     for field in changes:
         if field not in CHANGEABLE:
             raise invalid("update_mask", f"{field!r} cannot be changed; what can: {', '.join(CHANGEABLE)}")
-    changed = replace(_find(transaction, public_id), **changes, updated=transaction.now)
+    before = _find(transaction, public_id)
+    changed = replace(before, **changes, updated=transaction.now)
     rules.check(changed)
     _refuse_taken_name(transaction, changed)
     integrations.update(transaction.connection, changed)
+    audit.record(transaction, by, changed.name, audit.of_integration(before), audit.of_integration(changed))
     memory.forget()
     if "stale_after" in changes:
         candidates = list(alert_groups.stale_candidates(transaction.connection, changed.id))
@@ -59,22 +67,25 @@ def update(transaction: Transaction, memory: Memory, public_id: str, changes: di
     return changed
 
 
-def rotate_token(transaction: Transaction, memory: Memory, public_id: str) -> Integration:
+def rotate_token(transaction: Transaction, memory: Memory, public_id: str, *, by: Caller) -> Integration:
     """Replaces the token. TocsinError: NOT_FOUND."""
-    changed = replace(_find(transaction, public_id), token=rules.new_token(), updated=transaction.now)
+    before = _find(transaction, public_id)
+    changed = replace(before, token=rules.new_token(), updated=transaction.now)
     integrations.update(transaction.connection, changed)
+    audit.record(transaction, by, changed.name, audit.of_integration(before), audit.of_integration(changed))
     memory.forget()
     return changed
 
 
-def delete(transaction: Transaction, memory: Memory, public_id: str, actor: str) -> None:
+def delete(transaction: Transaction, memory: Memory, public_id: str, *, by: Caller) -> None:
     """Deletes an integration and its heartbeat, and resolves its open groups: the first of them now, so that a small
     integration is gone when this is answered, the rest by housekeeping. TocsinError: NOT_FOUND."""
     gone = _find(transaction, public_id)
     integrations.delete(transaction.connection, gone.id, transaction.now)
     heartbeats.delete(transaction.connection, gone.id)
     memory.forget()
-    close_groups(transaction, memory, gone.id, actor)
+    close_groups(transaction, memory, gone.id, by.actor)
+    audit.record(transaction, by, gone.name, audit.of_integration(gone), audit.NOTHING)
     transaction.after_commit(lambda: memory.heartbeats.cancel(gone.id))
 
 

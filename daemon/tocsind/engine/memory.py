@@ -1,7 +1,8 @@
 """What the daemon keeps in memory beside the file: a cache, never the truth.
 
 All of it can be rebuilt from the file, and what may have run ahead of the file is forgotten when a transaction is
-undone. It belongs to whoever has the pen (`sqlite/writer.py`), but for `presence`, which has its own lock.
+undone. It belongs to whoever has the pen (`sqlite/writer.py`), but for `presence` and `keyring`, which have locks of
+their own.
 """
 
 import sqlite3
@@ -13,6 +14,7 @@ from tocsind.domain.arrival_order import ArrivalOrder
 from tocsind.domain.heartbeat import Heartbeat
 from tocsind.domain.integration import Integration
 from tocsind.domain.timer_wheel import TimerWheel
+from tocsind.engine.keyring import Keyring
 from tocsind.engine.presence import Presence
 from tocsind.sqlite import alert_groups, heartbeats, integrations
 from tocsind.sqlite.writer import Transaction
@@ -31,6 +33,7 @@ class Memory:
         self.clock = clock
         self._stamped = heartbeats.intake_clock(connection)
         self.presence = Presence(self._stamped, steady)
+        self.keyring = Keyring(connection)
         self.order = ArrivalOrder()
         reading = self.presence.read(steady)
         self.heartbeats = TimerWheel(reading)

@@ -7,7 +7,8 @@ Rules
 - While deadlines run, the intake clock is written to disk every second: after a crash it goes on from there, so a
   deadline is noticed at most that second later, and never early. When the file cannot be written the same stamp is what
   finds out that it can be again.
-- Housekeeping walks through the integrations, a small step a tick while there is something to do, then rests.
+- Housekeeping walks through the integrations, a small step a tick while there is something to do, then rests. It also
+  removes what is no longer kept of the audit log and of answered requests, and writes down when tokens were used.
 """
 
 from concurrent.futures import Future
@@ -15,11 +16,12 @@ from functools import partial
 from typing import Any
 
 from tocsind.domain.timer_wheel import TimerWheel
-from tocsind.engine import groups, heartbeats, integrations, self_report
+from tocsind.engine import api_tokens, audit, groups, heartbeats, integrations, once, self_report
 from tocsind.engine.memory import Memory
+from tocsind.sqlite import audit as audit_rows
 from tocsind.sqlite import heartbeats as heartbeat_rows
 from tocsind.sqlite import integrations as integration_rows
-from tocsind.sqlite import retention
+from tocsind.sqlite import requests, retention
 from tocsind.sqlite.writer import Entry, Job, Transaction
 
 SECOND = 1_000_000
@@ -28,6 +30,7 @@ RETRY = SECOND
 REST = 60 * SECOND
 STEP_INTEGRATIONS = 200
 STEP_GROUPS = 100
+STEP_ROWS = 500
 
 
 class Ticker:
@@ -62,6 +65,7 @@ class Ticker:
                 entries.append((self.stamp, Future()))
         if steady >= self._next_look:
             self._next_look = steady + SECOND
+            self._memory.keyring.expire(self._memory.clock.wall())
             entries.extend(self._look_for_gateways(steady))
         if steady >= self._next_sweep:
             entries.append((self._sweep, Future()))
@@ -100,6 +104,10 @@ class Ticker:
             STEP_GROUPS,
         )
         self._sweep_from = after
+        old = self._memory.no_later_than()
+        removed += audit_rows.remove_before(transaction.connection, old - audit.KEPT, STEP_ROWS)
+        removed += requests.remove_before(transaction.connection, old - once.KEPT, STEP_ROWS)
+        api_tokens.note_uses(transaction, self._memory)
         self._next_sweep = transaction.steady + (0 if left or removed or after else REST)
 
 

@@ -1,6 +1,6 @@
 """AlertGroupService; watching has a file of its own."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 import grpc
@@ -11,12 +11,14 @@ from tocsind.domain.errors import not_found
 from tocsind.engine import groups as jobs
 from tocsind.engine.engine import Engine
 from tocsind.rpc import decode, encode, group_filter, names, paging
+from tocsind.rpc.access import caller
+from tocsind.rpc.mutation import Repeatable, change
 from tocsind.rpc.watch import Watch
 from tocsind.sqlite import alert_groups as rows
 from tocsind.sqlite import alerts, events, integrations
 
 
-class _Acting(Protocol):
+class _Acting(Repeatable, Protocol):
     """What the requests of all actions have in common."""
 
     name: str
@@ -145,21 +147,24 @@ class AlertGroupServicer(alert_groups_pb2_grpc.AlertGroupServiceServicer):
         """Opens it again."""
         return self._act(request, context, Action.UNRESOLVE)
 
-    def WatchAlertGroups(
+    async def WatchAlertGroups(
         self, request: alert_groups_pb2.WatchAlertGroupsRequest, context: grpc.ServicerContext
-    ) -> Iterator[alert_groups_pb2.WatchAlertGroupsResponse]:
+    ) -> AsyncIterator[alert_groups_pb2.WatchAlertGroupsResponse]:
         """Streams what happens."""
-        return self._watch.stream(request, context)
+        async for message in self._watch.stream(request):
+            yield message
 
     def _act(
         self, request: _Acting, context: grpc.ServicerContext, action: Action, silence_for: int | None = None
     ) -> alert_groups_pb2.AlertGroup:
-        row = self._engine.change(
+        return change(
+            self._engine,
+            request,
+            encode.alert_group,
             jobs.act,
             names.group_number(request.name),
             action,
-            actor=decode.actor(context),
+            by=caller(),
             note=request.note,
             silence_for=silence_for,
         )
-        return encode.alert_group(row)

@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import overload
-from urllib.parse import unquote
 
-import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -13,8 +11,6 @@ from tocsind.domain.errors import invalid
 from tocsind.domain.notification import Notification, ReportedAlert
 
 MICRO = 1_000_000
-ANONYMOUS = "local"
-MAX_ACTOR = 150
 
 
 class LazyAlerts(Sequence[ReportedAlert]):
@@ -69,18 +65,11 @@ def microseconds(duration: Duration, field: str) -> int:
     return whole
 
 
-def actor(context: grpc.ServicerContext) -> str:
-    """Returns who calls: the `tocsin-actor` metadata, percent-decoded.
-
-    The unix socket's file mode decides who may call at all; within it a caller is believed who it says it is.
-    """
-    for key, value in context.invocation_metadata():
-        if key == "tocsin-actor":
-            name = unquote(value if isinstance(value, str) else value.decode("utf-8", "replace")).strip()
-            if len(name) > MAX_ACTOR or not name.isprintable():
-                raise invalid("tocsin-actor", f"must be at most {MAX_ACTOR} printable characters")
-            return name or ANONYMOUS
-    return ANONYMOUS
+def time(message: Timestamp, field: str) -> int:
+    """Returns a time in microseconds since 1970; TocsinError (INVALID) where it is not one."""
+    if not -62_135_596_800 <= message.seconds <= 253_402_300_799 or not 0 <= message.nanos < 1_000_000_000:
+        raise invalid(field, "must be a valid time, of the years 1 to 9999")
+    return _time(message)
 
 
 def _alert(message: intake_pb2.ReportedAlert) -> ReportedAlert:

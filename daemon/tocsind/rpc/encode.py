@@ -2,14 +2,18 @@
 
 import zlib
 
+import msgspec
+from google.protobuf import empty_pb2
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from tocsin.v1 import alert_groups_pb2, heartbeats_pb2, integrations_pb2
+from tocsin.v1 import access_pb2, alert_groups_pb2, audit_pb2, heartbeats_pb2, integrations_pb2
+from tocsind.domain.access import ApiToken
 from tocsind.domain.heartbeat import Heartbeat, HeartbeatState
 from tocsind.domain.integration import BUILT_IN, Integration
 from tocsind.sqlite.alert_groups import GroupRow
 from tocsind.sqlite.alerts import AlertRow
+from tocsind.sqlite.audit import AuditRow
 from tocsind.sqlite.events import EventRow
 
 MICRO = 1_000_000
@@ -27,8 +31,14 @@ def duration(microseconds: int) -> Duration:
     return Duration(seconds=seconds, nanos=rest * 1_000)
 
 
-def integration(found: Integration, base_url: str) -> integrations_pb2.Integration:
-    """Returns an integration, with the URLs that the gateway at `base_url` serves for it."""
+def nothing(_: None) -> empty_pb2.Empty:
+    """Returns the answer where there is nothing to say."""
+    return empty_pb2.Empty()
+
+
+def integration(found: Integration, base_url: str, *, secrets: bool) -> integrations_pb2.Integration:
+    """Returns an integration, with the URLs that the gateway at `base_url` serves for it; those that hold its token
+    only with `secrets`."""
     message = integrations_pb2.Integration(
         name=found.name,
         display_name=found.display_name,
@@ -42,10 +52,44 @@ def integration(found: Integration, base_url: str) -> integrations_pb2.Integrati
     )
     if found.type != BUILT_IN:
         prefix = f"{base_url}/integrations/v1/{found.type}"
-        message.url = f"{prefix}/{found.token}/"
-        message.heartbeat_url = f"{prefix}/{found.token}/heartbeat/"
         message.bearer_url = f"{prefix}/{found.public_id}/"
-        message.token = found.token
+        if secrets:
+            message.url = f"{prefix}/{found.token}/"
+            message.heartbeat_url = f"{prefix}/{found.token}/heartbeat/"
+            message.token = found.token
+    return message
+
+
+def api_token(found: ApiToken, last_used: int | None, secret: str = "") -> access_pb2.ApiToken:
+    """Returns an API token; its secret only where it was just made."""
+    message = access_pb2.ApiToken(
+        name=found.name,
+        display_name=found.display_name,
+        role=int(found.role),  # type: ignore[arg-type]
+        create_time=timestamp(found.created),
+        creator=found.creator,
+        secret=secret,
+    )
+    if found.expires is not None:
+        message.expire_time.CopyFrom(timestamp(found.expires))
+    if last_used is not None:
+        message.last_use_time.CopyFrom(timestamp(last_used))
+    return message
+
+
+def audit_entry(row: AuditRow) -> audit_pb2.AuditEntry:
+    """Returns an entry of the audit log."""
+    message = audit_pb2.AuditEntry(
+        name=f"auditEntries/{row.id}",
+        create_time=timestamp(row.at),
+        actor=row.actor,
+        api_token=row.api_token,
+        method=row.method,
+        resource=row.resource,
+        trace_id=row.trace_id,
+    )
+    message.before.update(msgspec.json.decode(row.before))
+    message.after.update(msgspec.json.decode(row.after))
     return message
 
 

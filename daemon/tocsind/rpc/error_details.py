@@ -38,7 +38,7 @@ CODES: dict[Code, code_pb2.Code.ValueType] = {
 _MODULES = (access_pb2, alert_groups_pb2, audit_pb2, heartbeats_pb2, integrations_pb2, notes_pb2)
 
 
-def status_of(error: TocsinError) -> status_pb2.Status:
+def refusal(error: TocsinError) -> status_pb2.Status:
     """Returns the status, with details, for a refusal: of a call, or of one item of a batch (`BatchResult.error`)."""
     status = status_pb2.Status(code=CODES[error.code], message=error.message)
     for detail in _details(error):
@@ -48,9 +48,9 @@ def status_of(error: TocsinError) -> status_pb2.Status:
     return status
 
 
-def internal_status() -> status_pb2.Status:
+def internal() -> status_pb2.Status:
     """Returns the status for an exception that nobody foresaw. What it was is for the log, not for callers."""
-    return status_of(TocsinError(Reason.INTERNAL, "internal error; the daemon's log says more"))
+    return refusal(TocsinError(Reason.INTERNAL, "internal error; the daemon's log says more"))
 
 
 def resource_type(name: str) -> str:

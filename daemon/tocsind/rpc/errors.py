@@ -1,61 +1,36 @@
-"""The last hold of every call: what a handler raises becomes a status, as `error_details.py` says.
+"""What a call ends with when its handler raises: a refusal becomes a status as `error_details.py` says.
 
 An exception that nobody foresaw is INTERNAL: it is logged whole, and says nothing outside.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any
-
 import grpc
 import structlog
-from grpc_status import rpc_status
+from google.rpc import code_pb2, status_pb2
 
 from tocsind.domain.errors import TocsinError
-from tocsind.rpc.error_details import status_of
+from tocsind.rpc.error_details import internal, refusal
+
+# Where gRPC's own libraries look for the details: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
+DETAILS_METADATA = "grpc-status-details-bin"
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 log = structlog.get_logger()
 
 
-class ErrorInterceptor(grpc.ServerInterceptor):
-    """Turns what a handler raises into a status."""
-
-    def intercept_service(self, continuation: Callable[..., Any], handler_call_details: Any) -> Any:
-        """Wraps the handler of a call, whatever its kind."""
-        handler = continuation(handler_call_details)
-        if handler is None:
-            return None
-        method = handler_call_details.method
-        if handler.response_streaming:
-            kind = "stream_stream" if handler.request_streaming else "unary_stream"
-            return handler._replace(**{kind: _streaming(getattr(handler, kind), method)})
-        kind = "stream_unary" if handler.request_streaming else "unary_unary"
-        return handler._replace(**{kind: _unary(getattr(handler, kind), method)})
-
-
-def _unary(behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
-    def call(request: Any, context: grpc.ServicerContext) -> Any:
-        try:
-            return behaviour(request, context)
-        except Exception as error:
-            _abort(context, error, method)
-
-    return call
-
-
-def _streaming(behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
-    def call(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-        try:
-            yield from behaviour(request, context)
-        except Exception as error:
-            _abort(context, error, method)
-
-    return call
-
-
-def _abort(context: grpc.ServicerContext, error: Exception, method: str) -> None:
+def status_of(error: Exception, method: str) -> status_pb2.Status:
+    """Returns the status, with details, for what a handler raised. What is no refusal is logged and tells nothing."""
     if isinstance(error, TocsinError):
-        context.abort_with_status(rpc_status.to_status(status_of(error)))
-    if not context.is_active():
-        return
+        return refusal(error)
     log.error("a call failed", method=method, exc_info=error)
-    context.abort(grpc.StatusCode.INTERNAL, "internal error; the daemon's log says more")
+    return internal()
+
+
+def abortion(status: status_pb2.Status) -> tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]:
+    """Returns what a call is aborted with to give it this status: code, text and trailing metadata."""
+    return _CODES[status.code], status.message, ((DETAILS_METADATA, status.SerializeToString()),)
+
+
+def code_name(code: int) -> str:
+    """Returns the name of a status code, such as `NOT_FOUND`."""
+    return code_pb2.Code.Name(code)  # type: ignore[no-any-return]

@@ -1,5 +1,7 @@
 """HeartbeatService."""
 
+from functools import partial
+
 import grpc
 
 from tocsin.v1 import heartbeats_pb2, heartbeats_pb2_grpc
@@ -8,6 +10,8 @@ from tocsind.domain.heartbeat import Heartbeat
 from tocsind.engine import heartbeats as jobs
 from tocsind.engine.engine import Engine
 from tocsind.rpc import decode, encode, names, paging
+from tocsind.rpc.access import caller
+from tocsind.rpc.mutation import change
 from tocsind.sqlite import heartbeats as rows
 from tocsind.sqlite import integrations
 
@@ -57,28 +61,30 @@ class HeartbeatServicer(heartbeats_pb2_grpc.HeartbeatServiceServicer):
         if not request.heartbeat.HasField("interval"):
             raise invalid("heartbeat.interval", "must be set")
         interval = decode.microseconds(request.heartbeat.interval, "heartbeat.interval")
-        return self._encode(public_id, self._engine.change(jobs.set_interval, public_id, interval))
+        return change(
+            self._engine, request, partial(self._encode, public_id), jobs.set_interval, public_id, interval, by=caller()
+        )
 
     def PauseHeartbeat(
         self, request: heartbeats_pb2.PauseHeartbeatRequest, context: grpc.ServicerContext
     ) -> heartbeats_pb2.Heartbeat:
         """Expects nothing any more."""
         public_id = names.heartbeat_id(request.name)
-        return self._encode(public_id, self._engine.change(jobs.pause, public_id, decode.actor(context)))
+        return change(self._engine, request, partial(self._encode, public_id), jobs.pause, public_id, by=caller())
 
     def ResumeHeartbeat(
         self, request: heartbeats_pb2.ResumeHeartbeatRequest, context: grpc.ServicerContext
     ) -> heartbeats_pb2.Heartbeat:
         """Expects beats again."""
         public_id = names.heartbeat_id(request.name)
-        return self._encode(public_id, self._engine.change(jobs.resume, public_id))
+        return change(self._engine, request, partial(self._encode, public_id), jobs.resume, public_id, by=caller())
 
     def ResetHeartbeat(
         self, request: heartbeats_pb2.ResetHeartbeatRequest, context: grpc.ServicerContext
     ) -> heartbeats_pb2.Heartbeat:
         """Forgets the beats."""
         public_id = names.heartbeat_id(request.name)
-        return self._encode(public_id, self._engine.change(jobs.reset, public_id, decode.actor(context)))
+        return change(self._engine, request, partial(self._encode, public_id), jobs.reset, public_id, by=caller())
 
     def _encode(self, public_id: str, found: Heartbeat) -> heartbeats_pb2.Heartbeat:
         clock = self._engine.clock

@@ -1,7 +1,8 @@
 """IntakeService: what the gateway calls."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import structlog
@@ -14,6 +15,8 @@ from tocsind.engine.engine import Engine
 from tocsind.rpc import decode, encode
 
 MOST_DELIVERIES = 1_000
+# Each gateway has one batch under way at a time.
+INTAKE_THREADS = 16
 
 log = structlog.get_logger()
 
@@ -25,64 +28,46 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._streams: set[grpc.ServicerContext] = set()
-        self._dismissed = False
+        # Threads of their own: whatever other callers do, a gateway's batch finds one.
+        self._threads = ThreadPoolExecutor(INTAKE_THREADS, thread_name_prefix="intake")
         self._started = encode.timestamp(engine.clock.wall())
 
     def Deliver(self, request: intake_pb2.DeliverRequest, context: grpc.ServicerContext) -> intake_pb2.DeliverResponse:
         """Takes a batch."""
         return self._take(request, self._engine.clock.steady())
 
-    def DeliverStream(
-        self, request_iterator: Iterator[intake_pb2.DeliverRequest], context: grpc.ServicerContext
-    ) -> Iterator[intake_pb2.DeliverResponse]:
+    async def DeliverStream(
+        self, request_iterator: AsyncIterator[intake_pb2.DeliverRequest], context: grpc.ServicerContext
+    ) -> AsyncIterator[intake_pb2.DeliverResponse]:
         """Takes one batch after another."""
         transit = Transit()
-        with self._stream(context):
-            for request in request_iterator:
-                # What a gateway gave up while it waited here is not applied: its senders were told to try again.
-                if not context.is_active():
-                    return
-                now = self._engine.clock.steady()
-                yield self._take(request, now - (transit.of(request.sent_micros, now) if request.sent_micros else 0))
+        loop = asyncio.get_running_loop()
+        async for request in request_iterator:
+            now = self._engine.clock.steady()
+            sent = now - (transit.of(request.sent_micros, now) if request.sent_micros else 0)
+            yield await loop.run_in_executor(self._threads, self._take, request, sent)
 
-    def Attend(
-        self, request_iterator: Iterator[intake_pb2.AttendRequest], context: grpc.ServicerContext
-    ) -> Iterator[intake_pb2.AttendResponse]:
+    async def Attend(
+        self, request_iterator: AsyncIterator[intake_pb2.AttendRequest], context: grpc.ServicerContext
+    ) -> AsyncIterator[intake_pb2.AttendResponse]:
         """Counts the calling gateway as attending until its stream breaks."""
         clock, presence = self._engine.clock, self._engine.memory.presence
         name = ""
         try:
-            with self._stream(context):
-                for pulse in request_iterator:
-                    presence.pulse(context, clock.steady())
-                    if not name:
-                        name = pulse.gateway or "unnamed"
-                        log.info("a gateway attends", gateway=name)
-                        yield intake_pb2.AttendResponse(start_time=self._started)
+            async for pulse in request_iterator:
+                presence.pulse(context, clock.steady())
+                if not name:
+                    name = pulse.gateway or "unnamed"
+                    log.info("a gateway attends", gateway=name)
+                    yield intake_pb2.AttendResponse(start_time=self._started)
         finally:
             presence.leave(context, clock.steady())
             if name:
                 log.info("a gateway left", gateway=name)
 
-    def dismiss(self) -> None:
-        """Ends the streams of all gateways: they would keep the server from stopping."""
-        self._dismissed = True
-        for context in list(self._streams):
-            context.cancel()
-
-    @contextmanager
-    def _stream(self, context: grpc.ServicerContext) -> Iterator[None]:
-        """Keeps count of a stream while it stands."""
-        self._streams.add(context)
-        if self._dismissed:
-            context.cancel()
-        try:
-            yield
-        except grpc.RpcError:
-            pass  # The stream broke: that is how gateways leave.
-        finally:
-            self._streams.discard(context)
+    def close(self) -> None:
+        """Waits for the batches that are being applied."""
+        self._threads.shutdown()
 
     def _take(self, request: intake_pb2.DeliverRequest, sent: int) -> intake_pb2.DeliverResponse:
         """Applies a batch that was sent at `sent`, by the daemon's monotonic clock."""

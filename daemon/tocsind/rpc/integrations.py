@@ -6,11 +6,14 @@ import grpc
 from google.protobuf import empty_pb2
 
 from tocsin.v1 import integrations_pb2, integrations_pb2_grpc
+from tocsind.domain.access import Role
 from tocsind.domain.errors import not_found
 from tocsind.domain.integration import Integration
 from tocsind.engine import integrations as jobs
 from tocsind.engine.engine import Engine
 from tocsind.rpc import decode, encode, names, paging
+from tocsind.rpc.access import caller
+from tocsind.rpc.mutation import change
 from tocsind.sqlite import integrations as rows
 
 _SCOPE = "integrations"
@@ -31,7 +34,7 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
         asked = request.integration
         settings = {field: value for field, value in _given(asked).items() if field in _DURATIONS}
         wanted = Integration(0, "", asked.type, asked.display_name, asked.description, "", **settings)
-        return self._encode(self._engine.change(jobs.create, wanted))
+        return change(self._engine, request, self._encode, jobs.create, wanted, by=caller())
 
     def GetIntegration(
         self, request: integrations_pb2.GetIntegrationRequest, context: grpc.ServicerContext
@@ -68,23 +71,24 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
             changes = {path: values.get(path) for path in request.update_mask.paths}
         else:
             changes = given
-        return self._encode(self._engine.change(jobs.update, public_id, changes))
+        return change(self._engine, request, self._encode, jobs.update, public_id, changes, by=caller())
 
     def RotateIntegrationToken(
         self, request: integrations_pb2.RotateIntegrationTokenRequest, context: grpc.ServicerContext
     ) -> integrations_pb2.Integration:
         """Replaces the token."""
-        return self._encode(self._engine.change(jobs.rotate_token, names.integration_id(request.name)))
+        public_id = names.integration_id(request.name)
+        return change(self._engine, request, self._encode, jobs.rotate_token, public_id, by=caller())
 
     def DeleteIntegration(
         self, request: integrations_pb2.DeleteIntegrationRequest, context: grpc.ServicerContext
     ) -> empty_pb2.Empty:
         """Deletes an integration."""
-        self._engine.change(jobs.delete, names.integration_id(request.name), decode.actor(context))
-        return empty_pb2.Empty()
+        public_id = names.integration_id(request.name)
+        return change(self._engine, request, encode.nothing, jobs.delete, public_id, by=caller())
 
     def _encode(self, found: Integration) -> integrations_pb2.Integration:
-        return encode.integration(found, self._base_url)
+        return encode.integration(found, self._base_url, secrets=caller().role is Role.ADMIN)
 
 
 def _given(message: integrations_pb2.Integration) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from tocsind.domain.errors import invalid
 _INTEGRATION = re.compile(r"integrations/([a-z0-9]{1,32})")
 _HEARTBEAT = re.compile(r"integrations/([a-z0-9]{1,32})/heartbeat")
 _GROUP = re.compile(r"alertGroups/([1-9][0-9]{0,17})")
+_TOKEN = re.compile(r"apiTokens/([a-z0-9]{1,32})")
 _PAYLOAD = re.compile(r"alertGroups/([1-9][0-9]{0,17})/payloads/(first|latest)")
 
 
@@ -18,6 +19,11 @@ def integration_id(name: str, field: str = "name") -> str:
 def heartbeat_id(name: str, field: str = "name") -> str:
     """Returns the public id of the integration in `integrations/{id}/heartbeat`."""
     return _match(_HEARTBEAT, name, field, "integrations/{id}/heartbeat")[1]
+
+
+def token_id(name: str, field: str = "name") -> str:
+    """Returns the public id in `apiTokens/{id}`."""
+    return _match(_TOKEN, name, field, "apiTokens/{id}")[1]
 
 
 def group_number(name: str, field: str = "name") -> int:

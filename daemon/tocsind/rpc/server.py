@@ -1,46 +1,67 @@
 """The gRPC server: which services there are, where they listen, and how they stop.
 
 Rules
-- A unix socket is made with mode 0660: its group may use it. TCP is plain; beyond loopback it lets everybody in who can
-  reach it, and says so loudly in the log.
-- Health and reflection are the standard services. The health of `tocsin.v1.IntakeService` is that of the file: it does
-  not serve while nothing can be committed.
+- Each listener is a server of its own around the same services: what a caller without a token may do depends on where
+  it came in. A unix socket is made with mode 0660: its group may use it, with the listener's role. TCP demands a token.
+- TCP is served with TLS. Without, tokens could be read on the way: so plain TCP is for loopback only, unless it was
+  asked for in so many words, and then the log says so loudly.
+- One event loop, in a thread of its own, serves the streams; unary calls wait for the disk in a pool of threads
+  (measured: as fast as gRPC's threaded server, and a thousand streams take no thread).
 - Stopping: nothing new is accepted, streams are ended, what is under way is finished.
 """
 
+import asyncio
 import os
+import threading
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any, TypeVar
 
 import grpc
+import grpc.aio
 import structlog
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from tocsin.v1 import (
-    alert_groups_pb2,
+    access_pb2_grpc,
     alert_groups_pb2_grpc,
-    heartbeats_pb2,
+    audit_pb2_grpc,
     heartbeats_pb2_grpc,
-    intake_pb2,
     intake_pb2_grpc,
-    integrations_pb2,
     integrations_pb2_grpc,
 )
+from tocsind.domain.access import Role
 from tocsind.engine.engine import Engine
+from tocsind.rpc.access import Gate
 from tocsind.rpc.alert_groups import AlertGroupServicer
-from tocsind.rpc.errors import ErrorInterceptor
+from tocsind.rpc.api_tokens import AccessServicer
+from tocsind.rpc.audit import AuditServicer
+from tocsind.rpc.health import SERVICES, Health
 from tocsind.rpc.heartbeats import HeartbeatServicer
 from tocsind.rpc.intake import IntakeServicer
 from tocsind.rpc.integrations import IntegrationServicer
-from tocsind.rpc.watch import MOST_WATCHERS
+from tocsind.rpc.interceptor import Interceptor, Streams
+from tocsind.rpc.tls import TlsError, TlsFiles, server_credentials
 
-# Each watcher takes one for as long as it watches, each gateway two; the rest is for calls.
-THREADS = 48 + MOST_WATCHERS
+THREADS = 48
 MOST_BYTES = 256 * 1024 * 1024
-_MODULES = (alert_groups_pb2, heartbeats_pb2, intake_pb2, integrations_pb2)
-SERVICES = sorted(service.full_name for module in _MODULES for service in module.DESCRIPTOR.services_by_name.values())
+MOST_CALLS = 10_000
+_OPTIONS = [
+    ("grpc.max_receive_message_length", MOST_BYTES),
+    ("grpc.max_send_message_length", MOST_BYTES),
+    ("grpc.so_reuseport", 0),
+    # Gateways on other machines look every 10 s whether we are there; gRPC's default takes that for abuse. And a
+    # caller that was lost without a word gives its stream back.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+]
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -49,79 +70,135 @@ class ListenError(Exception):
     """An address cannot be listened on."""
 
 
-class Health:
-    """The standard health service, told by the engine whether the file can be written."""
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where to listen: `unix:/run/tocsin/tocsind.sock` or `127.0.0.1:9095`. `role` is what callers without a token
+    are there, None where they need one."""
 
-    def __init__(self) -> None:
-        self.servicer = health.HealthServicer()
-        self.report(True)
+    address: str
+    role: Role | None
 
-    def report(self, healthy: bool) -> None:
-        """Tells whether the daemon can do its work."""
-        status = health_pb2.HealthCheckResponse.SERVING if healthy else health_pb2.HealthCheckResponse.NOT_SERVING
-        for service in ("", *SERVICES):
-            self.servicer.set(service, status)
+    @property
+    def socket(self) -> Path | None:
+        """The path of a unix socket, None for TCP."""
+        return Path(self.address.removeprefix("unix:")) if self.address.startswith("unix:") else None
 
 
 class Server:
-    """Serves an engine on addresses such as `unix:/run/tocsin/tocsind.sock` and `127.0.0.1:9095`."""
+    """Serves an engine. `tls` is for TCP; `plain_tcp` allows TCP without it beyond loopback. `base_url` is where
+    senders find the gateway. Raises ListenError, TlsError."""
 
-    def __init__(self, engine: Engine, health_service: Health, addresses: list[str], base_url: str) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        health_service: Health,
+        listeners: Sequence[Listener],
+        tls: TlsFiles | None,
+        *,
+        plain_tcp: bool,
+        base_url: str,
+    ) -> None:
         self._engine = engine
         self._health = health_service
-        self._intake = IntakeServicer(engine)
-        self._server = grpc.server(
-            ThreadPoolExecutor(THREADS, thread_name_prefix="rpc"),
-            interceptors=[ErrorInterceptor()],
-            options=[
-                ("grpc.max_receive_message_length", MOST_BYTES),
-                ("grpc.max_send_message_length", MOST_BYTES),
-                ("grpc.so_reuseport", 0),
-                # Gateways on other machines look every 10 s whether we are there; gRPC's default takes that for abuse.
-                # And a gateway that was lost without a word gives its threads back.
-                ("grpc.keepalive_time_ms", 20_000),
-                ("grpc.keepalive_timeout_ms", 10_000),
-                ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
-            ],
-        )
-        intake_pb2_grpc.add_IntakeServiceServicer_to_server(self._intake, self._server)
-        integrations_pb2_grpc.add_IntegrationServiceServicer_to_server(
-            IntegrationServicer(engine, base_url), self._server
-        )
-        alert_groups_pb2_grpc.add_AlertGroupServiceServicer_to_server(AlertGroupServicer(engine), self._server)
-        heartbeats_pb2_grpc.add_HeartbeatServiceServicer_to_server(HeartbeatServicer(engine), self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(health_service.servicer, self._server)
-        reflection.enable_server_reflection([*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server)
-        for address in addresses:
-            self._listen(address)
+        self._base_url = base_url
+        self._tls = tls
+        self._plain_tcp = plain_tcp
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="rpc")
+        self._streams = Streams(engine.memory.keyring)
+        self._servers: list[grpc.aio.Server] = []
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="rpc", daemon=True)
+        self._thread.start()
+        try:
+            self._run(self._open(listeners))
+        except BaseException:
+            self._run(self._stop(0))
+            self._close()
+            raise
 
     def start(self) -> None:
         """Starts to serve."""
-        self._server.start()
+        self._run(self._start())
 
     def stop(self, grace: float) -> None:
         """Stops, giving what is under way `grace` seconds to finish."""
-        self._health.servicer.enter_graceful_shutdown()
-        stopped = self._server.stop(grace)
-        self._intake.dismiss()
-        self._engine.changes.close()
-        stopped.wait()
+        self._run(self._stop(grace))
+        self._close()
 
-    def _listen(self, address: str) -> None:
-        path = address.removeprefix("unix:") if address.startswith("unix:") else None
+    async def _open(self, listeners: Sequence[Listener]) -> None:
+        engine = self._engine
+        self._intake = IntakeServicer(engine)
+        services: list[tuple[Any, Any]] = [
+            (access_pb2_grpc.add_AccessServiceServicer_to_server, AccessServicer(engine)),
+            (alert_groups_pb2_grpc.add_AlertGroupServiceServicer_to_server, AlertGroupServicer(engine)),
+            (audit_pb2_grpc.add_AuditServiceServicer_to_server, AuditServicer(engine)),
+            (heartbeats_pb2_grpc.add_HeartbeatServiceServicer_to_server, HeartbeatServicer(engine)),
+            (intake_pb2_grpc.add_IntakeServiceServicer_to_server, self._intake),
+            (
+                integrations_pb2_grpc.add_IntegrationServiceServicer_to_server,
+                IntegrationServicer(engine, self._base_url),
+            ),
+            (health_pb2_grpc.add_HealthServicer_to_server, self._health.servicer),
+        ]
+        for listener in listeners:
+            gate = Gate(engine.memory.keyring, engine.clock, listener.role)
+            server = grpc.aio.server(
+                self._threads,
+                interceptors=[Interceptor(gate, self._streams, engine.clock)],
+                options=_OPTIONS,
+                maximum_concurrent_rpcs=MOST_CALLS,
+            )
+            for add, servicer in services:
+                add(servicer, server)
+            reflection.enable_server_reflection([*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+            self._servers.append(server)
+            self._bind(server, listener)
+
+    def _bind(self, server: grpc.aio.Server, listener: Listener) -> None:
+        path = listener.socket
+        if path is None and self._tls is None and not self._plain_tcp and not _is_loopback(listener.address):
+            raise ListenError(
+                f"will not listen on {listener.address} without TLS: tokens could be read on the way; give "
+                "--tls-certificate and --tls-key, or --insecure-plain-tcp if something else protects that network"
+            )
         # gRPC makes the socket file itself; nobody may reach it before its mode is right.
         before = os.umask(0o117)
         try:
-            self._server.add_insecure_port(address)
-        except RuntimeError as error:
-            raise ListenError(f"cannot listen on {address}: {error}") from None
+            if path is None and self._tls is not None:
+                server.add_secure_port(listener.address, server_credentials(self._tls))
+            else:
+                server.add_insecure_port(listener.address)
+        except (RuntimeError, TlsError) as error:
+            raise ListenError(f"cannot listen on {listener.address}: {error}") from None
         finally:
             os.umask(before)
         if path is not None:
-            Path(path).chmod(0o660)
-        elif not _is_loopback(address):
-            log.warning("listening beyond loopback without encryption or access control", address=address)
-        log.info("listening", address=address)
+            path.chmod(0o660)
+        elif self._tls is None and not _is_loopback(listener.address):
+            log.warning("INSECURE: plain TCP beyond loopback; tokens can be read on the way", address=listener.address)
+        role = listener.role.name.lower() if listener.role is not None else "none"
+        log.info("listening", address=listener.address, tls=path is None and self._tls is not None, tokenless=role)
+
+    async def _start(self) -> None:
+        await self._health.start()
+        for server in self._servers:
+            await server.start()
+
+    async def _stop(self, grace: float) -> None:
+        await self._health.servicer.enter_graceful_shutdown()
+        stopping = [asyncio.ensure_future(server.stop(grace)) for server in self._servers]
+        await asyncio.sleep(0)
+        self._streams.stop()
+        await asyncio.gather(*stopping)
+        self._intake.close()
+
+    def _close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._threads.shutdown()
+
+    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
 
 def _is_loopback(address: str) -> bool:

@@ -5,10 +5,9 @@ revision it saw, so nothing is missed or repeated over restarts, and one that is
 Each watcher takes a thread, so there is a limit to their number.
 """
 
+import asyncio
 import threading
-from collections.abc import Iterator
-
-import grpc
+from collections.abc import AsyncIterator
 
 from tocsin.v1 import alert_groups_pb2
 from tocsind.domain.errors import Reason, TocsinError, invalid
@@ -28,9 +27,9 @@ class Watch:
         self._engine = engine
         self._places = threading.BoundedSemaphore(MOST_WATCHERS)
 
-    def stream(
-        self, request: alert_groups_pb2.WatchAlertGroupsRequest, context: grpc.ServicerContext
-    ) -> Iterator[alert_groups_pb2.WatchAlertGroupsResponse]:
+    async def stream(
+        self, request: alert_groups_pb2.WatchAlertGroupsRequest
+    ) -> AsyncIterator[alert_groups_pb2.WatchAlertGroupsResponse]:
         """Streams what happens after a revision."""
         if request.revision < 0:
             raise invalid("revision", "must not be negative")
@@ -38,13 +37,14 @@ class Watch:
             message = f"there are {MOST_WATCHERS} watchers already"
             raise TocsinError(Reason.TOO_MANY_WATCHERS, message, most=str(MOST_WATCHERS))
         try:
-            yield from self._read_on(request, context)
+            async for change in self._read_on(request):
+                yield change
         finally:
             self._places.release()
 
-    def _read_on(
-        self, request: alert_groups_pb2.WatchAlertGroupsRequest, context: grpc.ServicerContext
-    ) -> Iterator[alert_groups_pb2.WatchAlertGroupsResponse]:
+    async def _read_on(
+        self, request: alert_groups_pb2.WatchAlertGroupsRequest
+    ) -> AsyncIterator[alert_groups_pb2.WatchAlertGroupsResponse]:
         with self._engine.store.reading() as connection:
             last = events.last_revision(connection)
         revision = request.revision if request.HasField("revision") else last
@@ -52,15 +52,14 @@ class Watch:
             beyond = f"revision: nothing has happened after {last} yet"
             raise TocsinError(Reason.REVISION_IN_FUTURE, beyond, field="revision", last_revision=str(last))
         yield alert_groups_pb2.WatchAlertGroupsResponse(revision=revision)
-        going = True
-        while going and context.is_active():
+        while True:
             commits = self._engine.changes.commits()
-            messages = self._after(revision)
+            messages = await asyncio.to_thread(self._after, revision)
             for message in messages:
                 revision = message.revision
                 yield message
             if not messages:
-                going = self._engine.changes.wait(commits, _LOOK)
+                await asyncio.to_thread(self._engine.changes.wait, commits, _LOOK)
 
     def _after(self, revision: int) -> list[alert_groups_pb2.WatchAlertGroupsResponse]:
         with self._engine.store.reading() as connection:

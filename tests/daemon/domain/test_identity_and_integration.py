@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tocsind.domain import integration as rules
 from tocsind.domain.alert_group import Source
 from tocsind.domain.errors import Code, TocsinError
-from tocsind.domain.identity import identity
+from tocsind.domain.identity import identity, new_public_id
 from tocsind.domain.integration import Integration
 
 GOOD = Integration(1, "abc", "alertmanager", "prod", "", "token")
@@ -89,7 +89,7 @@ def test_settings_beyond_their_bounds_are_refused_by_name(settings: dict[str, An
 
 def test_ids_and_tokens_are_new_each_time_and_fit_into_a_url() -> None:
     """Neither needs escaping, neither can be guessed from the other, and no two are the same."""
-    ids = {rules.new_id() for _ in range(500)}
+    ids = {new_public_id() for _ in range(500)}
     tokens = {rules.new_token() for _ in range(500)}
 
     assert (len(ids), len(tokens)) == (500, 500)

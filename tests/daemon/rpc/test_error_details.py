@@ -14,7 +14,7 @@ from running_daemon import Integration, RunningDaemon, details
 
 from tocsin.v1 import access_pb2, alert_groups_pb2, heartbeats_pb2, intake_pb2, integrations_pb2, notes_pb2
 from tocsind.domain.errors import Code, Reason, TocsinError, invalid, not_found
-from tocsind.rpc.error_details import CODES, internal_status, resource_type, status_of
+from tocsind.rpc.error_details import CODES, internal, refusal, resource_type
 from tocsind.rpc.watch import MOST_WATCHERS
 
 Provoke = Callable[[RunningDaemon], Any]
@@ -22,12 +22,12 @@ Provoke = Callable[[RunningDaemon], Any]
 
 def refused(call: Callable[[], object]) -> tuple[str, error_details_pb2.ErrorInfo, list[Any]]:
     """The code, the ErrorInfo and the further details with which a call is refused."""
-    with pytest.raises(grpc.RpcError) as refusal:
+    with pytest.raises(grpc.RpcError) as failure:
         call()
-    info, *further = details(refusal.value)
+    info, *further = details(failure.value)
     assert isinstance(info, error_details_pb2.ErrorInfo)
     assert info.domain == "tocsin"
-    return refusal.value.code().name, info, further
+    return failure.value.code().name, info, further
 
 
 # Over a running daemon
@@ -180,10 +180,10 @@ def test_a_revision_of_another_file_says_where_this_one_is(daemon: RunningDaemon
 )
 def test_what_grpc_refuses_itself_has_no_details(daemon: RunningDaemon, method: str, request_bytes: bytes) -> None:
     """docs/errors.md says so: an unknown method, and a request that is none."""
-    with pytest.raises(grpc.RpcError) as refusal:
+    with pytest.raises(grpc.RpcError) as failure:
         daemon.channel.unary_unary(method)(request_bytes)
 
-    assert rpc_status.from_call(refusal.value) is None
+    assert rpc_status.from_call(failure.value) is None
 
 
 # What is made of each refusal
@@ -204,7 +204,7 @@ def test_each_reason_bears_what_its_code_promises(reason: Reason) -> None:
     """An ErrorInfo always, what its code has beside it, and no advice to wait where waiting is no use."""
     told = dict.fromkeys(reason.value.metadata, "x")
 
-    status = status_of(TocsinError(reason, "name: what is wrong", field="name", resource="alertGroups/7", **told))
+    status = refusal(TocsinError(reason, "name: what is wrong", field="name", resource="alertGroups/7", **told))
 
     kinds = [packed.type_url.rpartition(".")[2] for packed in status.details]
     info = error_details_pb2.ErrorInfo()
@@ -230,7 +230,7 @@ def test_names_of_reasons_are_as_they_must_be() -> None:
 
 def test_what_nobody_foresaw_says_nothing_of_itself() -> None:
     """A reason like any other, and no word of what happened."""
-    status = internal_status()
+    status = internal()
 
     info = error_details_pb2.ErrorInfo()
     assert status.details[0].Unpack(info)
@@ -240,21 +240,21 @@ def test_what_nobody_foresaw_says_nothing_of_itself() -> None:
 
 def test_an_item_of_a_batch_fails_as_its_call_would(daemon: RunningDaemon) -> None:
     """The status that a call ends with is the one that stands in the answer to a batch."""
-    with pytest.raises(grpc.RpcError) as refusal:
+    with pytest.raises(grpc.RpcError) as failure:
         daemon.group("alertGroups/9")
 
-    item = alert_groups_pb2.BatchResult(name="alertGroups/9", error=status_of(not_found("alertGroups/9")))
+    item = alert_groups_pb2.BatchResult(name="alertGroups/9", error=refusal(not_found("alertGroups/9")))
 
     received = alert_groups_pb2.BatchResult.FromString(item.SerializeToString())
     assert isinstance(received.error, status_pb2.Status)
-    assert received.error == rpc_status.from_call(refusal.value)
+    assert received.error == rpc_status.from_call(failure.value)
 
 
 def test_a_field_may_be_about_metadata() -> None:
     """What a caller sends beside the request is named like a field of it."""
     bad = error_details_pb2.BadRequest()
 
-    assert status_of(invalid("tocsin-actor", "must be shorter")).details[1].Unpack(bad)
+    assert refusal(invalid("tocsin-actor", "must be shorter")).details[1].Unpack(bad)
     assert (bad.field_violations[0].field, bad.field_violations[0].description) == ("tocsin-actor", "must be shorter")
 
 

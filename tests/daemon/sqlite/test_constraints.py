@@ -64,7 +64,7 @@ VIOLATIONS = [
     "INSERT INTO payloads VALUES (2, NULL, x'00')",
     "INSERT INTO heartbeats VALUES (1, 5, 10, NULL, NULL, 0)",
     "INSERT INTO heartbeats VALUES (1, 1, 0, NULL, NULL, 0)",
-    "INSERT INTO daemon_state VALUES (2, 0, 0)",
+    "INSERT INTO daemon_state (only, intake_clock, alive_at) VALUES (2, 0, 0)",
     "UPDATE integrations SET retention = 0",
     "UPDATE integrations SET reopen_window = -1",
 ]

@@ -22,7 +22,7 @@ class Bench:
 
     def __init__(self, folder: Path, clock: FakeClock) -> None:
         self.store = Store(folder)
-        self.store.writer.execute("CREATE TABLE notes (text BLOB UNIQUE)")
+        self.store.writer.execute("CREATE TABLE scraps (text BLOB UNIQUE)")
         self.clock = clock
         self.health: list[bool] = []
         self.forgotten = 0
@@ -45,10 +45,10 @@ class Bench:
     def _forget(self) -> None:
         self.forgotten += 1
 
-    def notes(self) -> list[Any]:
+    def scraps(self) -> list[Any]:
         """What is on disk."""
         with self.store.reading() as connection:
-            return [row[0] for row in connection.execute("SELECT text FROM notes ORDER BY rowid")]
+            return [row[0] for row in connection.execute("SELECT text FROM scraps ORDER BY rowid")]
 
     def together(self, *jobs: Job) -> list["Future[Any]"]:
         """Has jobs wait together, behind one that is held until all are queued."""
@@ -96,7 +96,7 @@ def note(text: object) -> Job:
     """A job that writes and answers what it wrote."""
 
     def job(transaction: Transaction) -> object:
-        transaction.connection.execute("INSERT INTO notes VALUES (?)", (text,))
+        transaction.connection.execute("INSERT INTO scraps VALUES (?)", (text,))
         return text
 
     return job
@@ -122,7 +122,7 @@ def test_an_answer_comes_after_the_commit(bench: Bench) -> None:
     """Who has an answer can read what was done with any other connection."""
     for text in ("a", "b", "c"):
         assert bench.writer.do(note(text)) == text
-        assert bench.notes()[-1] == text
+        assert bench.scraps()[-1] == text
 
 
 def test_jobs_that_wait_together_are_one_transaction(bench: Bench) -> None:
@@ -135,7 +135,7 @@ def test_jobs_that_wait_together_are_one_transaction(bench: Bench) -> None:
 
     bench.together(note("a"), timed, note("b"), timed)
 
-    assert bench.notes() == ["a", "b"]
+    assert bench.scraps() == ["a", "b"]
     assert len(bench.commits) - before == 2  # one of the job that held the writer, one of all others
     assert times == [(bench.clock.wall(), bench.clock.steady())] * 2
 
@@ -147,7 +147,7 @@ def test_a_transaction_has_an_end(bench: Bench) -> None:
     bench.together(*(note(n) for n in range(MOST_JOBS + 1)))
 
     assert len(bench.commits) - before == 3
-    assert len(bench.notes()) == MOST_JOBS + 1
+    assert len(bench.scraps()) == MOST_JOBS + 1
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_transaction_has_an_end(bench: Bench) -> None:
     [
         (refuse, TocsinError),
         (note("a"), sqlite3.IntegrityError),
-        (lambda transaction: transaction.connection.execute("INSERT INTO notes VALUES (?)"), sqlite3.ProgrammingError),
+        (lambda transaction: transaction.connection.execute("INSERT INTO scraps VALUES (?)"), sqlite3.ProgrammingError),
         (lambda transaction: note("x")(transaction) + 1, TypeError),
     ],
     ids=["refused", "constraint", "misuse", "bug"],
@@ -166,7 +166,7 @@ def test_a_job_that_fails_is_undone_alone(bench: Bench, failure: Job, expected: 
 
     assert isinstance(failed.exception(), expected)
     assert (first.result(), last.result()) == ("a", "b")
-    assert bench.notes() == ["a", "b"]
+    assert bench.scraps() == ["a", "b"]
     assert bench.forgotten == 1
     assert (bench.writer.healthy, bench.health) == (True, [])
 
@@ -177,7 +177,7 @@ def test_what_is_to_follow_a_commit_follows_it(bench: Bench) -> None:
 
     def job(transaction: Transaction) -> None:
         note("a")(transaction)
-        transaction.after_commit(lambda: seen.append(bench.notes()))
+        transaction.after_commit(lambda: seen.append(bench.scraps()))
         assert seen == []
 
     bench.writer.do(job)
@@ -201,7 +201,7 @@ def test_a_full_disk_fails_everything_in_the_transaction(bench: Bench) -> None:
         assert isinstance(error, TocsinError)
         assert error.code is Code.UNAVAILABLE
         assert "database or disk is full" in error.message
-    assert bench.notes() == ["before"]
+    assert bench.scraps() == ["before"]
     assert len(bench.commits) == committed + 1  # that of the job that held the writer
     assert bench.forgotten == 1
     assert (bench.writer.healthy, bench.health) == (False, [False])
@@ -217,7 +217,7 @@ def test_it_works_again_as_soon_as_it_can(bench: Bench) -> None:
 
     bench.writer.do(note("after"))
 
-    assert bench.notes() == ["after"]
+    assert bench.scraps() == ["after"]
     assert bench.health == [False, True]
 
 
@@ -229,7 +229,7 @@ def test_a_tick_brings_jobs_of_its_own(bench: Bench) -> None:
     bench.writer.do(note("job"))
 
     assert ticked.result(20) == "tick"
-    assert sorted(bench.notes()) == ["job", "tick"]
+    assert sorted(bench.scraps()) == ["job", "tick"]
 
 
 def test_a_tick_comes_without_any_job(bench: Bench) -> None:
@@ -285,7 +285,7 @@ def test_a_defect_after_a_commit_ends_the_writer(bench: Bench) -> None:
     with pytest.raises(TocsinError) as refused:
         bench.writer.do(note("too late"))
     assert refused.value.code is Code.UNAVAILABLE
-    assert bench.notes() == []
+    assert bench.scraps() == []
 
 
 def test_a_defect_in_a_tick_ends_the_writer(bench: Bench) -> None:
@@ -298,4 +298,4 @@ def test_a_defect_in_a_tick_ends_the_writer(bench: Bench) -> None:
     assert bench.broken.wait(20)
     with pytest.raises(TocsinError):
         bench.writer.do(note("too late"))
-    assert bench.notes() == []
+    assert bench.scraps() == []

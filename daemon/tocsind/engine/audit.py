@@ -1,0 +1,80 @@
+"""The audit log: every change that a caller of the API makes, written in the transaction that makes it.
+
+Rules
+- An entry says who, by which call, to what, and which fields differ, before and after. A change that changed nothing is
+  not in it.
+- It holds no secrets: of a token there is a fingerprint, which tells whether it was replaced; of a note its length, as
+  its text is to be gone when the note is deleted. What sources send is not in it either: only what callers of the API
+  do.
+- Entries are kept for 400 days: a bit over a year, so that a yearly review finds all of it.
+"""
+
+import hashlib
+from collections.abc import Mapping
+
+import msgspec
+
+from tocsind.domain.access import ApiToken, Caller
+from tocsind.domain.alert_group import AlertGroup
+from tocsind.domain.heartbeat import Heartbeat
+from tocsind.domain.integration import Integration
+from tocsind.sqlite import audit
+from tocsind.sqlite.audit import AuditRow
+from tocsind.sqlite.writer import Transaction
+
+KEPT = 400 * 86_400 * 1_000_000
+
+Fields = Mapping[str, object]
+NOTHING: Fields = {}
+
+
+def record(transaction: Transaction, by: Caller, resource: str, before: Fields, after: Fields) -> None:
+    """Writes an entry about `resource`, unless nothing differs. A new resource has no fields before, one that is gone
+    none after."""
+    differing = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    if not differing:
+        return
+    entry = AuditRow(
+        0,
+        transaction.now,
+        by.actor,
+        by.token,
+        by.method,
+        resource,
+        _json(before, differing),
+        _json(after, differing),
+        by.trace_id,
+    )
+    audit.insert(transaction.connection, [entry])
+
+
+def of_group(group: AlertGroup) -> Fields:
+    """What is audited of an alert group."""
+    return {"state": group.state.name, "silence_until": group.silence_until}
+
+
+def of_integration(integration: Integration) -> Fields:
+    """What is audited of an integration; durations in seconds."""
+    return {
+        "display_name": integration.display_name,
+        "description": integration.description,
+        "type": integration.type,
+        "reopen_window": integration.reopen_window / 1e6,
+        "stale_after": integration.stale_after / 1e6,
+        "retention": integration.retention / 1e6,
+        "token_fingerprint": hashlib.sha256(integration.token.encode()).hexdigest()[:8],
+    }
+
+
+def of_heartbeat(heartbeat: Heartbeat) -> Fields:
+    """What is audited of a heartbeat; the interval in seconds."""
+    return {"state": heartbeat.state.name, "interval": heartbeat.interval / 1e6}
+
+
+def of_token(token: ApiToken) -> Fields:
+    """What is audited of an API token."""
+    return {"display_name": token.display_name, "role": token.role.name, "expires": token.expires}
+
+
+def _json(fields: Fields, names: list[str]) -> str:
+    return msgspec.json.encode({name: fields[name] for name in names if fields.get(name) is not None}).decode()

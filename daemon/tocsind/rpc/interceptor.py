@@ -1,0 +1,165 @@
+"""What happens around every call: the caller is admitted, the call is made, its end is logged, its error is encoded.
+
+Rules
+- Unary handlers are plain functions and run in a pool of threads: they wait for the disk. Streams are coroutines in the
+  event loop and must never block it.
+- A stream ends when the daemon stops (UNAVAILABLE), when its token is revoked or expires (UNAUTHENTICATED), or when its
+  handler gives it up; also while a caller that reads nothing blocks it.
+- What a handler raises and nobody foresaw is INTERNAL: it is logged whole, and says nothing outside.
+- What changes something is logged at `info`, what only reads at `debug`, each with its trace id.
+"""
+
+import asyncio
+import inspect
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+import grpc.aio
+import structlog
+
+from tocsind.clock import Clock
+from tocsind.domain.access import Caller
+from tocsind.domain.errors import Reason, TocsinError
+from tocsind.engine.keyring import Keyring
+from tocsind.rpc import errors
+from tocsind.rpc.access import OPEN, Calling, Gate, trace_id_of
+
+log = structlog.get_logger()
+
+_READS = ("Get", "List", "BatchGet", "Watch", "Attend", "Deliver")
+
+
+class Interceptor(grpc.aio.ServerInterceptor):
+    """Stands before every handler of one listener."""
+
+    def __init__(self, gate: Gate, streams: "Streams", clock: Clock) -> None:
+        self._gate = gate
+        self._streams = streams
+        self._clock = clock
+
+    async def intercept_service(
+        self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: grpc.HandlerCallDetails
+    ) -> Any:
+        """Wraps the handler of a call, whatever its kind."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or method.startswith(OPEN):
+            return handler
+        if handler.response_streaming:
+            kind = "stream_stream" if handler.request_streaming else "unary_stream"
+            return handler._replace(**{kind: self._streaming(getattr(handler, kind), method)})
+        assert not inspect.iscoroutinefunction(handler.unary_unary), method
+        return handler._replace(unary_unary=self._unary(handler.unary_unary, method))
+
+    def _unary(self, behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
+        def call(request: Any, context: Any) -> Any:
+            begin = self._clock.steady()
+            metadata = context.invocation_metadata() or ()
+            trace_id = trace_id_of(metadata) or uuid.uuid4().hex
+            caller: Caller | None = None
+            with structlog.contextvars.bound_contextvars(trace_id=trace_id):
+                try:
+                    caller = self._gate.admit(method, metadata, trace_id, context.time_remaining())
+                    with Calling(caller):
+                        answer = behaviour(request, context)
+                except Exception as error:
+                    status = errors.status_of(error, method)
+                    self._log(method, caller, begin, status.code)
+                    context.abort(*errors.abortion(status))
+                self._log(method, caller, begin, 0)
+                return answer
+
+        return call
+
+    def _streaming(self, behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
+        async def call(request: Any, context: Any) -> None:
+            metadata = context.invocation_metadata() or ()
+            trace_id = trace_id_of(metadata) or uuid.uuid4().hex
+            structlog.contextvars.bind_contextvars(trace_id=trace_id)
+            stream = None
+            try:
+                caller = self._gate.admit(method, metadata, trace_id, context.time_remaining())
+                stream = self._streams.open(caller)
+                with Calling(caller):
+                    async for message in behaviour(request, context):
+                        await context.write(message)
+            except asyncio.CancelledError:
+                if stream is None or stream.ended_with is None:
+                    raise
+                await context.abort(*errors.abortion(errors.status_of(stream.ended_with, method)))
+            except Exception as error:
+                await context.abort(*errors.abortion(errors.status_of(error, method)))
+            finally:
+                if stream is not None:
+                    self._streams.close(stream)
+
+        return call
+
+    def _log(self, method: str, caller: Caller | None, begin: int, code: int) -> None:
+        name = method.rpartition("/")[2]
+        level = log.debug if name.startswith(_READS) and not code else log.info
+        level(
+            "call",
+            method=method.rpartition(".")[2],
+            actor=caller.actor if caller is not None else "",
+            code=errors.code_name(code),
+            milliseconds=(self._clock.steady() - begin) // 1_000,
+        )
+
+
+class Stream:
+    """One open stream: it can be ended from outside, with an error for its caller."""
+
+    def __init__(self, caller: Caller) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.caller = caller
+        self.ended_with: TocsinError | None = None
+        self._task = task
+        self._loop = asyncio.get_running_loop()
+
+    def end(self, error: TocsinError) -> None:
+        """Ends it; may be called from any thread."""
+        self._loop.call_soon_threadsafe(self._end, error)
+
+    def _end(self, error: TocsinError) -> None:
+        if self.ended_with is None and not self._task.done():
+            self.ended_with = error
+            self._task.cancel()
+
+
+class Streams:
+    """All open streams of all listeners. It lives in the event loop."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+        self._open: set[Stream] = set()
+        self._stopping = False
+
+    def open(self, caller: Caller) -> Stream:
+        """Keeps count of the stream that the current task serves. TocsinError (UNAVAILABLE) once it all stops."""
+        if self._stopping:
+            raise _stopping()
+        stream = Stream(caller)
+        self._open.add(stream)
+        if caller.token:
+            self._keyring.opened(caller.token, stream.end)
+        return stream
+
+    def close(self, stream: Stream) -> None:
+        """The stream has ended."""
+        self._open.discard(stream)
+        if stream.caller.token:
+            self._keyring.closed(stream.caller.token, stream.end)
+
+    def stop(self) -> None:
+        """Ends all of them, and lets no new one in."""
+        self._stopping = True
+        for stream in list(self._open):
+            stream.end(_stopping())
+
+
+def _stopping() -> TocsinError:
+    return TocsinError(Reason.STOPPING, "the daemon is stopping")
