@@ -7,12 +7,22 @@ from typing import Any
 
 import grpc
 import pytest
+from fake_clock import SECOND
 from google.api import resource_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 from running_daemon import Integration, RunningDaemon, details
 
-from tocsin.v1 import access_pb2, alert_groups_pb2, heartbeats_pb2, intake_pb2, integrations_pb2, notes_pb2
+from tocsin.v1 import (
+    access_pb2,
+    access_pb2_grpc,
+    alert_groups_pb2,
+    heartbeats_pb2,
+    intake_pb2,
+    integrations_pb2,
+    notes_pb2,
+)
 from tocsind.domain.errors import Code, Reason, TocsinError, invalid, not_found
 from tocsind.rpc.error_details import CODES, internal, refusal, resource_type
 from tocsind.rpc.watch import MOST_WATCHERS
@@ -172,6 +182,71 @@ def test_a_revision_of_another_file_says_where_this_one_is(daemon: RunningDaemon
 
     assert (code, info.reason, dict(info.metadata)) == ("OUT_OF_RANGE", "REVISION_IN_FUTURE", {"last_revision": "0"})
     assert bad.field_violations[0].field == "revision"
+
+
+def token(daemon: RunningDaemon, role: str, **settings: Any) -> tuple[str, list[tuple[str, str]]]:
+    """A new token's name, and the metadata with which it is sent."""
+    asked = access_pb2.ApiToken(display_name=f"a {role.lower()}", role=access_pb2.ApiToken.Role.Value(role), **settings)
+    created = access_pb2_grpc.AccessServiceStub(daemon.channel).CreateApiToken(
+        access_pb2.CreateApiTokenRequest(api_token=asked)
+    )
+    return created.name, [("authorization", f"Bearer {created.secret}")]
+
+
+def test_a_role_that_does_not_allow_a_call_is_named(daemon: RunningDaemon) -> None:
+    """The caller's own, and which call it was."""
+    _, metadata = token(daemon, "VIEWER")
+    request = alert_groups_pb2.ResolveAlertGroupRequest(name="alertGroups/1")
+
+    code, info, further = refused(lambda: daemon.groups.ResolveAlertGroup(request, metadata=metadata))
+
+    assert (code, info.reason, further) == ("PERMISSION_DENIED", "ROLE_TOO_SMALL", [])
+    assert dict(info.metadata) == {"role": "VIEWER", "method": "AlertGroupService.ResolveAlertGroup"}
+
+
+def test_a_token_that_is_no_good_says_why(daemon: RunningDaemon) -> None:
+    """One that nobody knows, and one that was good; neither learns more than its own name."""
+    end = Timestamp(seconds=daemon.clock.wall() // SECOND + 60)
+    name, metadata = token(daemon, "VIEWER", expire_time=end)
+    list_groups, request = daemon.groups.ListAlertGroups, alert_groups_pb2.ListAlertGroupsRequest()
+    list_groups(request, metadata=metadata)
+
+    daemon.pass_time(61 * SECOND)
+
+    code, info, further = refused(lambda: list_groups(request, metadata=metadata))
+    assert (code, info.reason, further) == ("UNAUTHENTICATED", "TOKEN_EXPIRED", [])
+    assert dict(info.metadata) == {"resource": name}
+    code, info, further = refused(lambda: list_groups(request, metadata=[("authorization", "Bearer x")]))
+    assert (code, info.reason, further, dict(info.metadata)) == ("UNAUTHENTICATED", "TOKEN_INVALID", [], {})
+
+
+def test_an_id_that_was_used_for_something_else_is_refused_as_a_field(daemon: RunningDaemon) -> None:
+    """It is the id that is wrong, not what is asked for."""
+
+    def create(display_name: str) -> None:
+        wanted = Integration(display_name=display_name, type="alertmanager")
+        request = integrations_pb2.CreateIntegrationRequest(integration=wanted, request_id="one")
+        daemon.integrations.CreateIntegration(request)
+
+    create("first")
+
+    code, info, (bad,) = refused(lambda: create("second"))
+
+    assert (code, info.reason) == ("INVALID_ARGUMENT", "REQUEST_ID_REUSED")
+    assert bad.field_violations[0].field == "request_id"
+
+
+def test_what_nobody_foresaw_has_a_reason_too(daemon: RunningDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And says no more than that it happened."""
+
+    def broken(*args: object, **kwargs: object) -> None:
+        raise ZeroDivisionError("a secret")
+
+    monkeypatch.setattr(daemon.engine, "change", broken)
+
+    code, info, further = refused(lambda: daemon.act("Resolve", "alertGroups/1"))
+
+    assert (code, info.reason, dict(info.metadata), further) == ("INTERNAL", "INTERNAL", {}, [])
 
 
 @pytest.mark.parametrize(
