@@ -8,34 +8,19 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from google.protobuf.descriptor import Descriptor, EnumDescriptor, FileDescriptor, ServiceDescriptor
+from contract_methods import METHODS, SERVICES
+from google.protobuf.descriptor import Descriptor, EnumDescriptor
 from markdown_it import MarkdownIt
 
-from tocsin.v1 import (
-    access_pb2,
-    alert_groups_pb2,
-    audit_pb2,
-    heartbeats_pb2,
-    intake_pb2,
-    integrations_pb2,
-    monitoring_pb2,
-    notes_pb2,
-)
 from tocsind.domain.errors import Reason
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-MODULES = (
-    access_pb2,
-    alert_groups_pb2,
-    audit_pb2,
-    heartbeats_pb2,
-    intake_pb2,
-    integrations_pb2,
-    monitoring_pb2,
-    notes_pb2,
-)
-FILES: list[FileDescriptor] = [module.DESCRIPTOR for module in MODULES]
+MESSAGES: list[Descriptor] = [
+    message
+    for file in {service.file.name: service.file for service in SERVICES.values()}.values()
+    for message in file.message_types_by_name.values()
+]
 # Pages that are linked to, and are being written.
 AWAITED = {"filters.md"} - {path.name for path in DOCS.glob("*.md")}
 
@@ -135,18 +120,11 @@ def test_roles_stand_with_the_calls_and_in_the_table(contract: Path) -> None:
 
 def test_everybody_knows_what_to_call(api: str) -> None:
     """Each method of the contract is in the table of roles, and no other is."""
-    ours = {
-        f"{service.name}.{method.name}" for file in FILES for service in services(file) for method in service.methods
-    }
+    ours = {name.removeprefix("/tocsin.v1.").replace("/", ".") for name in METHODS}
 
     assert set(reference.roles_of()) == ours
     assert reference.ROLES_HERE not in api
     assert ", for nobody" not in api
-
-
-def services(file: FileDescriptor) -> Iterator[ServiceDescriptor]:
-    """The services of a file."""
-    yield from file.services_by_name.values()
 
 
 def headings(page: str) -> list[str]:
@@ -157,20 +135,19 @@ def headings(page: str) -> list[str]:
 def test_everything_in_the_contract_is_in_the_reference(api: str) -> None:
     """Each service, method, message, field, enumeration and value."""
     there = headings(api)
-    for file in FILES:
-        for service in services(file):
-            assert service.name in there
-            for method in service.methods:
-                assert method.name in there
-                assert f"`tocsin.v1.{service.name}/{method.name}`" in api
-        for message in file.message_types_by_name.values():
-            text = about(message, api)
-            assert text, message.name
-            for field in message.fields:
-                assert f"- `{field.name}` (" in text, field.full_name
-            for enum in message.enum_types:
-                assert f"{message.name}.{enum.name}" in there
-                assert [value for value in values(enum) if value not in api] == []
+    for service in SERVICES.values():
+        assert service.name in there
+        for method in service.methods:
+            assert method.name in there
+            assert f"`{service.full_name}/{method.name}`" in api
+    for message in MESSAGES:
+        text = about(message, api)
+        assert text, message.name
+        for field in message.fields:
+            assert f"- `{field.name}` (" in text, field.full_name
+        for enum in message.enum_types:
+            assert f"{message.name}.{enum.name}" in there
+            assert [value for value in values(enum) if value not in api] == []
 
 
 def about(message: Descriptor, api: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
+from contract_methods import SERVICES
 from fake_clock import SECOND
 from google.api import resource_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -19,9 +20,7 @@ from tocsin.v1 import (
     access_pb2_grpc,
     alert_groups_pb2,
     heartbeats_pb2,
-    intake_pb2,
     integrations_pb2,
-    notes_pb2,
 )
 from tocsind.domain.errors import Code, Reason, TocsinError, invalid, not_found
 from tocsind.rpc.error_details import CODES, internal, refusal, resource_type
@@ -335,8 +334,8 @@ def test_a_field_may_be_about_metadata() -> None:
 
 def resources() -> Iterator[tuple[str, str]]:
     """Each type of resource in the contract, and a name that one may bear."""
-    for module in (access_pb2, alert_groups_pb2, heartbeats_pb2, intake_pb2, integrations_pb2, notes_pb2):
-        for message in module.DESCRIPTOR.message_types_by_name.values():
+    for file in {service.file.name: service.file for service in SERVICES.values()}.values():
+        for message in file.message_types_by_name.values():
             described = message.GetOptions().Extensions[resource_pb2.resource]
             for pattern in described.pattern:
                 yield described.type, re.sub(r"\{\w+\}", "7", pattern)
