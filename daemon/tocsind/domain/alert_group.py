@@ -19,7 +19,7 @@ Rules
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from tocsind.domain.errors import Code, TocsinError
+from tocsind.domain.errors import Reason, TocsinError
 
 
 class State(IntEnum):
@@ -243,11 +243,9 @@ def refusal(group: AlertGroup, action: Action) -> TocsinError:
     """Returns the error for an action that the state of the group does not allow."""
     by = f" by {group.state_actor}" if group.state_actor and group.state is not State.FIRING else ""
     verb = action.name.lower().replace("_", " ")
-    return TocsinError(
-        Code.FORBIDDEN_NOW,
-        "WRONG_STATE",
-        f"cannot {verb} alertGroups/{group.id}: it is {group.state.name.lower()}{by}",
-    )
+    name = f"alertGroups/{group.id}"
+    message = f"cannot {verb} {name}: it is {group.state.name.lower()}{by}"
+    return TocsinError(Reason.WRONG_STATE, message, resource=name, state=group.state.name)
 
 
 def _holds(group: AlertGroup, action: Action, actor: str, silence_until: int | None) -> bool:

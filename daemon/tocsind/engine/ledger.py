@@ -8,7 +8,7 @@ writes them. A job that raises before `write` has written nothing. The same grou
 from collections.abc import Iterable
 
 from tocsind.domain.alert_group import Action, AlertGroup, Event, Source, act
-from tocsind.domain.errors import Code, TocsinError, not_found
+from tocsind.domain.errors import Reason, TocsinError, not_found
 from tocsind.domain.integration import Integration
 from tocsind.domain.notification import Notification, ReportedAlert
 from tocsind.domain.snapshot import Effect, KnownAlert, receive
@@ -174,13 +174,14 @@ class Ledger:
 
     def _refuse_second_open(self, group: AlertGroup) -> None:
         """An unresolved group must be the one that notifications reach: there is to be no other, and a source."""
+        name = f"alertGroups/{group.id}"
         if self._memory.by_id(self._connection, group.integration_id) is None:
-            message = f"cannot unresolve alertGroups/{group.id}: its integration is deleted"
-            raise TocsinError(Code.FORBIDDEN_NOW, "INTEGRATION_DELETED", message)
+            message = f"cannot unresolve {name}: its integration is deleted"
+            raise TocsinError(Reason.INTEGRATION_DELETED, message, resource=name)
         other = alert_groups.open_sibling(self._connection, group.id)
         if other is not None:
-            message = f"cannot unresolve alertGroups/{group.id}: alertGroups/{other} is open for the same source"
-            raise TocsinError(Code.FORBIDDEN_NOW, "ANOTHER_IS_OPEN", message)
+            message = f"cannot unresolve {name}: alertGroups/{other} is open for the same source"
+            raise TocsinError(Reason.ANOTHER_IS_OPEN, message, resource=name, other=f"alertGroups/{other}")
 
     def _set_timers(self) -> None:
         changed = [*self._moved.values(), *(group for group, _, _ in self._opened.values())]

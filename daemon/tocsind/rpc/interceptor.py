@@ -21,7 +21,7 @@ import structlog
 
 from tocsind.clock import Clock
 from tocsind.domain.access import Caller
-from tocsind.domain.errors import TocsinError, unavailable
+from tocsind.domain.errors import Reason, TocsinError
 from tocsind.engine.keyring import Keyring
 from tocsind.rpc import errors
 from tocsind.rpc.access import OPEN, Calling, Gate, trace_id_of
@@ -186,4 +186,4 @@ class Streams:
 
 
 def _stopping() -> TocsinError:
-    return unavailable("the daemon is stopping")
+    return TocsinError(Reason.STOPPING, "the daemon is stopping")

@@ -33,7 +33,7 @@ from typing import Any, TypeVar
 import structlog
 
 from tocsind.clock import Clock
-from tocsind.domain.errors import TocsinError, unavailable
+from tocsind.domain.errors import Reason, TocsinError, unavailable
 
 T = TypeVar("T")
 TICK = 100_000
@@ -253,4 +253,4 @@ class Writer:
 
 
 def _stopped() -> TocsinError:
-    return unavailable("the daemon is stopping")
+    return TocsinError(Reason.STOPPING, "the daemon is stopping")
