@@ -1,4 +1,4 @@
-"""Random requests: any message of the contract, filled with what is plausible, what is at an edge, and what is absurd."""
+"""Random requests: any message of the contract, filled with the plausible, the marginal and the absurd."""
 
 from typing import Any
 
