@@ -1,0 +1,63 @@
+"""Filters of lists, put together from options in the notation of the API (https://google.aip.dev/160).
+
+Values are quoted, so that none can smuggle in a condition. What people write themselves (`--filter`) is passed on: what
+is wrong with it is the daemon's to say.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+import click
+
+from . import times
+
+OPEN = "state != RESOLVED"
+NOT_TAKEN = "state != RESOLVED AND state != ACKNOWLEDGED"
+
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_OR = re.compile(r"\bOR\b")
+_PLAIN_LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def quoted(text: str) -> str:
+    """Return `text` as a string of the notation."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def all_of(conditions: Sequence[str]) -> str:
+    """Join conditions by AND.
+
+    What contains an OR is put in parentheses: whichever of the two binds more tightly, all conditions have to hold.
+    """
+    wanted = [condition for condition in conditions if condition.strip()]
+    if len(wanted) == 1:
+        return wanted[0]
+    return " AND ".join(f"({each})" if _OR.search(_QUOTED.sub("", each)) else each for each in wanted)
+
+
+def created(since: datetime | None, until: datetime | None) -> list[str]:
+    """Return the conditions for what was created in [since, until)."""
+    conditions = []
+    if since is not None:
+        conditions.append(f"create_time >= {quoted(times.rfc3339(since))}")
+    if until is not None:
+        conditions.append(f"create_time < {quoted(times.rfc3339(until))}")
+    return conditions
+
+
+class LabelType(click.ParamType[str]):
+    """A command-line value `NAME=VALUE` that becomes a condition on a label."""
+
+    name = "name=value"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the condition; a value without `=`, or without a name before it, ends as wrong usage."""
+        label, equals, wanted = value.partition("=")
+        if not label or not equals:
+            self.fail(f"{value!r} is no label: write it like severity=critical", param, ctx)
+        field = label if _PLAIN_LABEL.fullmatch(label) else quoted(label)
+        return f"labels.{field} = {quoted(wanted)}"
+
+
+LABEL = LabelType()
