@@ -90,4 +90,13 @@ def _shown(values: dict[str, Any], field: str) -> str:
         return "none"
     if isinstance(value, str) and value:
         return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(_with_whole_numbers(value), ensure_ascii=False, separators=(",", ":"))
+
+
+def _with_whole_numbers(value: Any) -> Any:
+    """Return the value with 3 for each 3.0: a Struct has floating point numbers only."""
+
+    def number(text: str) -> int | float:
+        return int(float(text)) if float(text).is_integer() else float(text)
+
+    return json.loads(json.dumps(value), parse_float=number)

@@ -28,15 +28,9 @@ def parse(text: str, now: datetime, direction: int) -> datetime:
     try:
         if _MOMENT.fullmatch(text):
             return datetime.fromisoformat(text).astimezone(UTC)
-        length = durations.parse(text)
-    except OverflowError as error:
-        raise ValueError(f"{text!r} is beyond the years that there are") from error
-    except ValueError as error:
+        return now + direction * durations.parse(text)
+    except (ValueError, OverflowError) as error:  # OverflowError: beyond the years that a calendar has
         raise ValueError(f"{text!r} is no time: write it like 1d, 2027-01-01 or 2027-01-01T10:00") from error
-    try:
-        return now + direction * length
-    except OverflowError as error:
-        raise ValueError(f"{text!r} is beyond the years that there are") from error
 
 
 def rfc3339(moment: datetime) -> str:

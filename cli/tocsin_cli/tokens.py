@@ -129,7 +129,7 @@ def whoami(settings: Settings) -> None:
         [
             ("actor", caller.actor),
             ("role", output.enum_word(caller, "role")),
-            ("apiToken", caller.api_token or "none: you may use the daemon's socket"),
+            ("apiToken", caller.api_token or "none (you may open the daemon's socket)"),
         ]
     )
 
