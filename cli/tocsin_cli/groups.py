@@ -100,7 +100,7 @@ def list_(
 
     Of several conditions all have to hold.
     """
-    conditions = []
+    conditions = [expression]
     if state is not None:
         conditions.append(filters.OPEN if state == "open" else f"state = {state.upper()}")
     if integration is not None:
@@ -109,7 +109,6 @@ def list_(
     if title is not None:
         conditions.append(f"title:{filters.quoted(title)}")
     conditions += filters.created(since, until)
-    conditions.append(expression)
     request = ListAlertGroupsRequest(
         page_size=page_size,
         page_token=page_token,
