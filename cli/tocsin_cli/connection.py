@@ -3,12 +3,15 @@
 Every call bears the metadata `tocsin-actor`: the login name of whoever runs this, or TOCSIN_ACTOR. Every answer that
 is an error becomes one line on stderr and one of a few exit codes, so that scripts can tell "no such thing" from
 "try again later". The table of the codes is here, and nowhere else.
+
+Every request that changes something bears an id of its own, so that what gRPC sends a second time is done once.
 """
 
 import getpass
 import os
 import threading
 import urllib.parse
+import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Self, TypeVar
@@ -17,10 +20,14 @@ import click
 import grpc
 from google.protobuf.message import Message
 
+from tocsin.v1.access_pb2_grpc import AccessServiceStub
 from tocsin.v1.alert_groups_pb2 import WatchAlertGroupsRequest, WatchAlertGroupsResponse
 from tocsin.v1.alert_groups_pb2_grpc import AlertGroupServiceStub
+from tocsin.v1.audit_pb2_grpc import AuditServiceStub
 from tocsin.v1.heartbeats_pb2_grpc import HeartbeatServiceStub
 from tocsin.v1.integrations_pb2_grpc import IntegrationServiceStub
+from tocsin.v1.monitoring_pb2_grpc import MonitoringServiceStub
+from tocsin.v1.notes_pb2_grpc import NoteServiceStub
 
 DEFAULT_TARGET = "unix:/run/tocsin/tocsind.sock"
 DEFAULT_TIMEOUT = timedelta(seconds=10)
@@ -84,6 +91,10 @@ class Connection:
         self.integrations = IntegrationServiceStub(self._channel)
         self.groups = AlertGroupServiceStub(self._channel)
         self.heartbeats = HeartbeatServiceStub(self._channel)
+        self.access = AccessServiceStub(self._channel)
+        self.audit = AuditServiceStub(self._channel)
+        self.notes = NoteServiceStub(self._channel)
+        self.monitoring = MonitoringServiceStub(self._channel)
 
     def __enter__(self) -> Self:
         """Hand out the connection."""
@@ -95,8 +106,12 @@ class Connection:
 
     def call(self, method: "grpc.UnaryUnaryMultiCallable[Request, Response]", request: Request) -> Response:
         """Return the daemon's answer to one request. Raises CommandError for a refusal or for silence."""
+        sent = type(request)()
+        sent.CopyFrom(request)
+        if "request_id" in request.DESCRIPTOR.fields_by_name:
+            sent.request_id = str(uuid.uuid4())  # type: ignore[attr-defined]
         try:
-            return method(request, timeout=self.timeout.total_seconds(), metadata=self._metadata)
+            return method(sent, timeout=self.timeout.total_seconds(), metadata=self._metadata)
         except grpc.RpcError as error:
             raise self.explain(error) from error
 

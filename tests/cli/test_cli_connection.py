@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 
 import grpc
 import pytest
@@ -174,3 +175,37 @@ def test_the_program_is_also_a_module(daemon: FakeDaemon) -> None:
     )
     assert program.stdout == '{\n  "alertGroups": []\n}\n'
     assert program.stderr == ""
+
+
+def test_every_change_bears_an_id_of_its_own(run: Run, daemon: FakeDaemon) -> None:
+    """Requests that change something have a fresh request_id each, so that a repeat on the way is done once."""
+    daemon.add_integration("one")
+    daemon.add_group(1)
+    daemon.add_token("one")
+    for arguments in (
+        ["integrations", "create", "--type", "alertmanager", "--name", "x"],
+        ["integrations", "update", "one", "--name", "y"],
+        ["integrations", "rotate-token", "one"],
+        ["heartbeats", "set", "one", "--interval", "1m"],
+        ["heartbeats", "pause", "one"],
+        ["heartbeats", "resume", "one"],
+        ["heartbeats", "reset", "one"],
+        ["integrations", "delete", "one"],
+        ["groups", "ack", "1"],
+        ["groups", "unack", "1"],
+        ["groups", "silence", "1", "--forever"],
+        ["groups", "unsilence", "1"],
+        ["groups", "resolve", "1"],
+        ["groups", "resolve", "1"],
+        ["groups", "unresolve", "1"],
+        ["notes", "add", "1", "x"],
+        ["notes", "edit", "1/1", "y"],
+        ["notes", "delete", "1/1"],
+        ["groups", "wipe", "1"],
+        ["groups", "delete", "1"],
+        ["tokens", "create", "--role", "viewer", "--name", "x"],
+        ["tokens", "revoke", "one"],
+    ):
+        assert run(*arguments).exit_code == 0, arguments
+    ids = [uuid.UUID(call.request.request_id) for call in daemon.calls]
+    assert len(set(ids)) == len(ids) == 22
