@@ -84,6 +84,27 @@ def test_the_oldest_come_first_on_demand(daemon: RunningDaemon) -> None:
     assert list(pages(daemon, 2, "state = FIRING")) == [[4, 3], [2, 1], [6, 5]]
 
 
+@pytest.mark.parametrize("order_by", ["create_time", "create_time desc"])
+def test_times_of_creation_narrow_a_list(daemon: RunningDaemon, order_by: str) -> None:
+    """From both sides, with the ends or without them, in both orders."""
+    integration = daemon.integration()
+    times = []
+    for n in range(1, 4):
+        fire(daemon, integration, n)
+        times.append(daemon.group(f"alertGroups/{n}").create_time.ToJsonString())
+        daemon.clock.advance(SECOND)
+
+    def found(filter: str) -> list[int]:
+        return sorted(number for page in pages(daemon, 1, filter, order_by) for number in page)
+
+    assert found(f"create_time >= {times[1]}") == [2, 3]
+    assert found(f"create_time > {times[1]}") == [3]
+    assert found(f"create_time <= {times[1]}") == [1, 2]
+    assert found(f"create_time < {times[1]}") == [1]
+    assert found(f"create_time >= {times[1]} AND create_time <= {times[1]}") == [2]
+    assert found(f"create_time > {times[1]} AND create_time < {times[1]}") == []
+
+
 @pytest.mark.parametrize("order_by", ["name", "create_time asc", "create_time desc, name", "CREATE_TIME", "desc"])
 def test_another_order_is_refused(daemon: RunningDaemon, order_by: str) -> None:
     """With the two that there are."""

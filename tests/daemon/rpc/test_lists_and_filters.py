@@ -70,11 +70,12 @@ def written(nanoseconds: int, offset: int) -> str:
 
 
 NAMES = TEXTS.filter(lambda name: name not in group_list.AMBIGUOUS_NAMES)
+MOMENTS = st.builds(lambda whole, rest: whole * 1_000 + rest, st.integers(-1, 6), st.sampled_from([0, 0, 1, 999]))
 TIMES = st.builds(
     "{} {} {}".format,
-    st.sampled_from(["create_time", "resolve_time", "last_notification_time"]),
+    st.sampled_from(["create_time", "create_time", "resolve_time", "last_notification_time"]),
     st.sampled_from(["<", "<=", ">", ">="]),
-    st.builds(written, st.integers(-1_500, 6_500), st.integers(-1_439, 1_439)).map(quoted),
+    st.builds(written, MOMENTS, st.integers(-1_439, 1_439)).map(quoted),
 )
 CONDITIONS = (
     st.builds("state {} {}".format, st.sampled_from(["=", "!=", "!="]), st.sampled_from([s.name for s in State]))
@@ -84,6 +85,8 @@ CONDITIONS = (
     | st.builds("labels.{} != {}".format, NAMES.map(quoted), TEXTS.map(quoted))
     | st.builds("labels:{}".format, NAMES.map(quoted))
     | st.builds("title:{}".format, TEXTS.map(quoted))
+    | TIMES
+    | TIMES
     | TIMES
 )
 FILTERS = st.lists(CONDITIONS, max_size=4).map(" AND ".join)
