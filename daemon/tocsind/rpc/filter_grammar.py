@@ -148,7 +148,7 @@ class _Reader:
         if token is None or token.text != "AND":
             raise refusal(token or self._rest(), "AND expected (OR and parentheses are not supported)")
         if self._at_end():
-            raise self._ended("a comparison such as state = FIRING expected")
+            raise self._ended("another comparison expected")
 
     def _path(self) -> tuple[Token, ...]:
         path = [self._part()]
@@ -161,11 +161,11 @@ class _Reader:
     def _part(self) -> Token:
         token = self._quoted() or self._take(_PART, spaces=False)
         if token is None:
-            raise self._expected("a field such as state expected (parentheses are not supported)")
+            raise self._expected("a field expected (parentheses are not supported)")
         if token.quoted:
             return token
         if token.text in _KEYWORDS or token.text.startswith("-"):
-            raise refusal(token, "a field such as state expected (NOT and - are not supported: write !=)")
+            raise refusal(token, "a field expected (NOT and - are not supported: write !=)")
         if not _PLAIN.fullmatch(token.text):
             raise refusal(token, 'must be a plain word, or stand in double quotes: labels."some.key"')
         return token
