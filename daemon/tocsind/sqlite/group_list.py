@@ -86,7 +86,7 @@ class GroupList:
             return COUNTED
         sql = _select("count(*) FROM alert_groups AS g", self.integration_id is None, self.newest_first, conditions)
         ranges = self._ranges(begin, edge or end, values)
-        return sum(connection.execute(sql, values).fetchone()[0] for values in ranges)
+        return sum(connection.execute(sql, each).fetchone()[0] for each in ranges)
 
     def _read(
         self,
@@ -105,9 +105,8 @@ class GroupList:
         """Returns the key of the group at a distance from `begin`, whether it meets the conditions or not; None where
         there are fewer."""
         columns = "g.created_at, g.id FROM alert_groups AS g"
-        for created, number in self._merged(connection, columns, begin, end, (), (), 1, distance - 1):
-            return created, number
-        return None
+        found = list(self._merged(connection, columns, begin, end, (), (), 1, distance - 1))
+        return found[0] if found else None
 
     def _merged(
         self,
