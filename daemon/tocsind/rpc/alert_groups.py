@@ -16,6 +16,7 @@ from tocsind.rpc.mutation import Repeatable, change
 from tocsind.rpc.watch import Watch
 from tocsind.sqlite import alert_groups as rows
 from tocsind.sqlite import alerts, events, integrations
+from tocsind.sqlite.group_list import GroupList
 
 
 class _Acting(Repeatable, Protocol):
@@ -46,23 +47,25 @@ class AlertGroupServicer(alert_groups_pb2_grpc.AlertGroupServiceServicer):
     def ListAlertGroups(
         self, request: alert_groups_pb2.ListAlertGroupsRequest, context: grpc.ServicerContext
     ) -> alert_groups_pb2.ListAlertGroupsResponse:
-        """Lists groups, newest first."""
+        """Lists groups, newest or oldest first."""
         size = paging.size(request.page_size)
         wanted = group_filter.parse(request.filter)
-        scope = f"alertGroups {wanted}"
-        before = paging.number_after(scope, request.page_token, rows.OPEN_STANDING)
+        newest_first = paging.newest_first(request.order_by)
+        scope = f"alertGroups {wanted} {newest_first}"
+        after = paging.pair_after(scope, request.page_token)
         with self._engine.store.reading() as connection:
             integration_id = None
             if wanted.integration is not None:
                 integration_id = integrations.any_id(connection, wanted.integration)
                 if integration_id is None:
                     raise not_found(f"integrations/{wanted.integration}")
-            found = rows.page(
-                connection, states=wanted.states, integration_id=integration_id, before=before, limit=size + 1
-            )
-        page, next_token = paging.cut(scope, found, size, lambda row: row.group.id)
+            listed = GroupList(wanted, integration_id, newest_first)
+            page = listed.page(connection, after, size)
+            total = listed.count(connection) if request.include_total_size else 0
         return alert_groups_pb2.ListAlertGroupsResponse(
-            alert_groups=[encode.alert_group(row) for row in page], next_page_token=next_token
+            alert_groups=[encode.alert_group(row) for row in page.groups],
+            next_page_token=paging.token(scope, page.next) if page.next else "",
+            total_size=total,
         )
 
     def ListAlerts(

@@ -1,14 +1,19 @@
 """How SQLite finds what is asked for: by an index, never by looking at everything and never by sorting."""
 
+import dataclasses
 import itertools
 import sqlite3
 from collections.abc import Callable, Iterator
 
 import pytest
+from fake_clock import START
 from rows_of_groups import add_group, add_integration, make_group
 
-from tocsind.domain.alert_group import State
+from tocsind.domain.alert_group import Source, State
+from tocsind.domain.group_filter import GroupFilter, LabelCondition, LabelTest
+from tocsind.domain.span import Span
 from tocsind.sqlite import alert_groups, alerts, events, heartbeats, integrations, retention
+from tocsind.sqlite.group_list import GroupList
 from tocsind.sqlite.migrate import migrate
 
 Query = Callable[[sqlite3.Connection], object]
@@ -42,19 +47,44 @@ def plans(connection: sqlite3.Connection, query: Query) -> list[str]:
     return [row[3] for sql in statements for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
 
 
-def pages() -> Iterator[tuple[str, Query]]:
-    """Every combination of states, with and without an integration."""
-    for states, integration in itertools.product(SUBSETS, (None, 1)):
-        name = f"page {'+'.join(state.name for state in states)} {'of one' if integration else 'of all'}"
-        yield (
-            name,
-            lambda connection, states=states, integration=integration: alert_groups.page(
-                connection, states=states, integration_id=integration, before=300, limit=50
-            ),
+FILTERS = {
+    "": GroupFilter(),
+    " created between": GroupFilter(created=Span(START - 1, START + 1)),
+    " and by everything else": GroupFilter(
+        source=Source.ALERTMANAGER,
+        titles=("a", "b"),
+        labels=(
+            LabelCondition("a", LabelTest.EQUAL, "b"),
+            LabelCondition("c", LabelTest.DIFFERENT, "d"),
+            LabelCondition("e", LabelTest.PRESENT),
+        ),
+        created=Span(first=START),
+        notified=Span(first=START),
+    ),
+}
+
+
+def lists() -> Iterator[tuple[str, Query]]:
+    """Pages and totals: every combination of states, of all groups or of one integration, in both orders, with and
+    without what no index knows, the first page and a later one."""
+    for states, integration, newest_first, (conditions, wanted) in itertools.product(
+        SUBSETS, (None, 1), (True, False), FILTERS.items()
+    ):
+        listed = GroupList(dataclasses.replace(wanted, states=states), integration, newest_first)
+        name = (
+            f"{'+'.join(state.name for state in states)} {'of one' if integration else 'of all'}{conditions}, "
+            f"{'newest' if newest_first else 'oldest'} first"
         )
+        yield f"page of {name}", lambda c, listed=listed: listed.page(c, None, 2)
+        yield f"later page of {name}", lambda c, listed=listed: listed.page(c, (START, 200), 2)
+        yield f"total of {name}", lambda c, listed=listed: listed.count(c)
+    for integration, newest_first in itertools.product((None, 1), (True, False)):
+        listed = GroupList(GroupFilter(resolved=Span(first=START)), integration, newest_first)
+        name = f"page resolved since {'of one' if integration else 'of all'}, {'newest' if newest_first else 'oldest'}"
+        yield name, lambda c, listed=listed: listed.page(c, None, 2)
 
 
-QUERIES: dict[str, Query] = dict(pages()) | {
+QUERIES: dict[str, Query] = dict(lists()) | {
     "one": lambda c: alert_groups.one(c, 5),
     "by_id": lambda c: alert_groups.by_id(c, 5),
     "by_identity": lambda c: alert_groups.by_identity(c, [b"x" * 32, b"y" * 32]),
@@ -106,8 +136,19 @@ BY_INDEX = {
     "by_identity": "alert_groups_by_identity (identity=? AND standing=?)",
     "open_sibling": "alert_groups_by_identity (identity=? AND standing=?)",
     "stale_candidates of one": "alert_groups_by_integration (integration_id=? AND state=?)",
-    "page FIRING of all": "alert_groups_by_state (state=? AND id<?)",
-    "page FIRING of one": "alert_groups_by_integration (integration_id=? AND state=? AND id<?)",
+    **{
+        f"{kind} of {states} {whose}, {order} first": f"{index}state=? AND created_at>? AND created_at<?)"
+        for kind, states, order in itertools.product(
+            ("page", "later page", "total"), ("FIRING", "FIRING+ACKNOWLEDGED+SILENCED"), ("newest", "oldest")
+        )
+        for whose, index in (
+            ("of all", "alert_groups_by_state ("),
+            ("of one", "alert_groups_by_integration (integration_id=? AND "),
+            ("of one created between", "alert_groups_by_integration (integration_id=? AND "),
+            ("of one and by everything else", "alert_groups_by_integration (integration_id=? AND "),
+        )
+    },
+    "page resolved since of one, newest": "alert_groups_by_integration (integration_id=? AND state=? AND created_at>?",
 }
 
 
