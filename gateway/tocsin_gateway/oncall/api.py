@@ -32,7 +32,7 @@ def add_routes(app: "falcon.asgi.App[Any, Any]", channel: grpc.aio.Channel) -> N
 
 def is_for_us(req: falcon.asgi.Request) -> bool:
     """Whether a request is one for the REST API, and its errors are to be JSON, even if its URL is unknown."""
-    return req.path.startswith(PREFIX + "/")
+    return f"{req.path}/".startswith(f"{PREFIX}/")
 
 
 def on_http_error(req: falcon.asgi.Request, resp: falcon.asgi.Response, error: falcon.HTTPError) -> None:

@@ -56,7 +56,7 @@ class Walks:
         """
         key = (caller.key, wanted)
         walk = self._walks.get(key)
-        first: Groups = []
+        first = None
         if page.number == 1 or walk is None or walk.began + WALK_SECONDS < time.monotonic():
             walk, first = await self._begin(caller, wanted, page.size)
             self._walks[key] = walk
@@ -64,9 +64,9 @@ class Walks:
         while len(self._walks) > WALKS:
             self._walks.popitem(last=False)
         page = page.within(walk.count)
-        if page.number == 1:
-            return page, walk.count, first or await self._take(caller, wanted, walk, Page(1, page.size))
-        return page, walk.count, await self._take(caller, wanted, walk, page)
+        if page.number > 1 or first is None:
+            return page, walk.count, await self._take(caller, wanted, walk, page)
+        return page, walk.count, first
 
     async def _begin(self, caller: Caller, wanted: str, size: int) -> tuple[_Walk, Groups]:
         """A new walk, and its first page."""
