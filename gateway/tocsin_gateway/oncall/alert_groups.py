@@ -5,6 +5,7 @@ acknowledged cannot be acknowledged again with the same token either, other than
 rely on it. What changes between the look and the action is for the daemon to judge.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -22,6 +23,9 @@ from tocsin_gateway.oncall.resource import Places, Request, Resource, Response, 
 from tocsin_gateway.oncall.walks import Walks
 
 PAGE_SIZE: Final = 50
+
+WRITTEN_AT_ONCE: Final = 10
+"""Groups of a page that are written before others have their turn; each takes some 70 microseconds."""
 
 LONGEST_SILENCE: Final = 366 * 86_400
 """Seconds; the daemon's limit for one that ends."""
@@ -91,7 +95,11 @@ class AlertGroups(Resource):
             query = Query(req)
             page, count, groups = await self._find(caller, query)
             last_alerts = await self._payloads.last_alerts(caller, groups)
-            results = [fields.alert_group(*pair) for pair in zip(groups, last_alerts, strict=True)]
+            results = []
+            for group, last_alert in zip(groups, last_alerts, strict=True):
+                results.append(fields.alert_group(group, last_alert))
+                if not len(results) % WRITTEN_AT_ONCE:
+                    await asyncio.sleep(0)
             return replies.of(200, query.answer(page, count, results))
 
         await self._serve(req, resp, work)
