@@ -11,6 +11,7 @@ The rules:
   what it was at page 1.
 * A walk is used for `WALK_SECONDS`. After that the numbers of the pages are counted anew, from the newest group then.
 * Each caller and filter has a walk of its own. The least used are forgotten; that costs steps, never correctness.
+* The daemon counts only so far. Where the last page by its count does not end the list, there is another one.
 * The daemon may return fewer groups than asked for, even none, and have more.
 """
 
@@ -64,9 +65,11 @@ class Walks:
         while len(self._walks) > WALKS:
             self._walks.popitem(last=False)
         page = page.within(walk.count)
-        if page.number > 1 or first is None:
-            return page, walk.count, await self._take(caller, wanted, walk, page)
-        return page, walk.count, first
+        groups = await self._take(caller, wanted, walk, page) if page.number > 1 or first is None else first
+        end = page.start + len(groups)
+        if groups and walk.count <= end:
+            walk.count = end + len(await self._more(caller, wanted, walk, end, end + 1))
+        return page, walk.count, groups
 
     async def _begin(self, caller: Caller, wanted: str, size: int) -> tuple[_Walk, Groups]:
         """A new walk, and its first page."""

@@ -252,6 +252,17 @@ def test_short_and_empty_pages_of_the_daemon_do_not_show(rest: Rest, daemon: Onc
     assert rest.numbers("alert_groups/?perpage=3&page=9&state=new") == ["9", "8", "7"]
 
 
+def test_a_list_does_not_end_where_counting_does(rest: Rest, daemon: OncallDaemon) -> None:
+    """The daemon counts up to a limit; who reads on finds the groups behind it all the same."""
+    daemon.add_groups(47)
+    daemon.most_counted = 20
+
+    found = pages(rest, "alert_groups/?perpage=10")
+
+    assert [int(group["id"]) for page in found for group in page["results"]] == list(range(47, 0, -1))
+    assert [page["count"] for page in found] == [20, 21, 31, 41, 47]
+
+
 def test_nothing_is_shown_twice_when_groups_open_meanwhile(rest: Rest, daemon: OncallDaemon) -> None:
     """Who reads on sees each group once, whatever happened in front of it; who begins anew sees what is new."""
     daemon.add_groups(60)
