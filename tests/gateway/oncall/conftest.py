@@ -7,6 +7,9 @@ import pytest
 from gateway_harness import Gateway
 from oncall_client import Rest
 from oncall_daemon import ADMIN, VIEWER, OncallDaemon
+from process_fixtures import folder, processes, shared_stack
+
+__all__ = ["folder", "processes", "shared_stack"]
 
 
 def _checked(gateway: Gateway) -> None:
