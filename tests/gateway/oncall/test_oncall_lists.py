@@ -278,6 +278,17 @@ def test_nothing_is_shown_twice_when_groups_open_meanwhile(rest: Rest, daemon: O
     assert rest.numbers("alert_groups/?perpage=20&page=2")[0] == "59"
 
 
+def test_larger_pages_of_a_list_that_was_begun_with_smaller_ones(rest: Rest, daemon: OncallDaemon) -> None:
+    """What was page 2 can be part of page 1, which is then the last."""
+    daemon.add_groups(8)
+    rest("GET", "alert_groups/?perpage=5")
+
+    body = rest("GET", "alert_groups/?perpage=10&page=2").body
+
+    assert [group["id"] for group in body["results"]] == [str(number) for number in range(8, 0, -1)]
+    assert (body["current_page_number"], body["total_pages"]) == (1, 1)
+
+
 def test_groups_that_vanish_leave_shorter_pages(rest: Rest, daemon: OncallDaemon) -> None:
     """Where the list has become shorter than it was at page 1, its end is reached earlier."""
     daemon.add_groups(60)
