@@ -18,8 +18,8 @@ from prometheus_client import (
 # No `_created` series: they double the number of lines, and nothing reads them.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # as the library has it
 
-KINDS: Final = ("notification", "heartbeat", "other")
-CODES: Final = (200, 400, 401, 404, 405, 413, 503)
+KINDS: Final = ("notification", "heartbeat", "api", "other")
+CODES: Final = (200, 204, 400, 401, 403, 404, 405, 413, 429, 503)
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _BATCH_SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
