@@ -7,23 +7,16 @@ comes twice. Only a daemon that was never reached at all is an error.
 A watch has no end of its own. Ctrl-C is how it ends, so that is a success.
 """
 
-import time
-from datetime import timedelta
-
 import click
 import grpc
 
+import tocsin
 from tocsin.v1.alert_groups_pb2 import WatchAlertGroupsRequest, WatchAlertGroupsResponse
 
 from . import connection, durations, output
 from .commands import Settings, notice, pass_settings
 from .connection import CommandError, Connection
 from .groups import groups, why
-
-_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(milliseconds=100), timedelta(seconds=5)
-
-# What a daemon that stops, starts or is overloaded makes of a stream. Anything else would only fail again.
-_PASSING = {grpc.StatusCode.CANCELLED, grpc.StatusCode.INTERNAL}
 
 
 @groups.command()
@@ -41,43 +34,35 @@ def watch(settings: Settings, since: int | None) -> None:
     """
     try:
         with settings.connect() as daemon:
-            _follow(settings, daemon, since)
+            _follow(settings, daemon, WatchAlertGroupsRequest(revision=since))
     except KeyboardInterrupt:
         return
 
 
-def _follow(settings: Settings, daemon: Connection, revision: int | None) -> None:
-    """Print events for ever, connecting again after `revision` whenever the stream breaks off."""
-    reached, lost, pause = False, False, _FIRST_PAUSE
-    while True:
+def _follow(settings: Settings, daemon: Connection, request: WatchAlertGroupsRequest) -> None:
+    """Print events for ever."""
+    lost = False
+
+    def on_break(error: tocsin.Error) -> None:
+        nonlocal lost
+        if not lost:
+            notice(f"lost the connection ({daemon.explain(error).message}); trying again")
+        lost = True
+
+    with daemon.watch(request, on_break) as watch:
         try:
-            for message in daemon.watch(WatchAlertGroupsRequest(revision=revision)):
+            for message in watch:
                 if lost:
-                    notice(f"the daemon is back; going on after revision {revision}")
-                reached, lost, pause = True, False, _FIRST_PAUSE
-                revision = message.revision
+                    notice(f"the daemon is back; going on after revision {watch.revision}")
+                lost = False
                 if message.HasField("event"):
                     _print(settings, message)
-            reason = "the daemon ended the stream"
-        except grpc.RpcError as error:
-            reason = _passing_reason(daemon, error, reached)
-        if not lost:
-            notice(f"lost the connection ({reason}); trying again")
-        lost = True
-        time.sleep(pause.total_seconds())
-        pause = min(2 * pause, _LONGEST_PAUSE)
-
-
-def _passing_reason(daemon: Connection, error: grpc.RpcError, reached: bool) -> str:
-    """Return why the stream broke off. Raises CommandError where trying again is no use."""
-    status, _ = connection.status_of(error)
-    explained = daemon.explain(error)
-    if reached and (explained.exit_code == connection.UNREACHABLE or status in _PASSING):
-        return explained.message
-    if status is grpc.StatusCode.CANCELLED:  # by our own impatience
-        patience = durations.format(daemon.timeout)
-        raise CommandError(f"no answer from the daemon at {daemon.target} within {patience}", connection.UNREACHABLE)
-    raise explained
+        except tocsin.Error as error:
+            if error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
+                patience = durations.format(daemon.timeout)
+                text = f"no answer from the daemon at {daemon.target} within {patience}"
+                raise CommandError(text, connection.UNREACHABLE) from error
+            raise daemon.explain(error) from error
 
 
 def _print(settings: Settings, message: WatchAlertGroupsResponse) -> None:
