@@ -277,6 +277,11 @@ class Watch(Generic[Response]):
         """End it."""
         self.close()
 
+    def __del__(self) -> None:
+        """End it when it is left: by a `break`, say. At the end of everything its loop may be closed."""
+        with contextlib.suppress(RuntimeError):
+            self._hang_up()
+
     def close(self) -> None:
         """End it; whoever waits for a message gets none."""
         self._closed.set()

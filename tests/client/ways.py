@@ -12,7 +12,7 @@ class Way(Protocol):
 
     def call(self, method: str, request: Any, **options: Any) -> Any: ...
     def pages(self, method: str, request: Any) -> list[Any]: ...
-    def watch(self, request: Any, count: int, **options: Any) -> list[Any]: ...
+    def watch(self, request: Any, count: int, then: Callable[[Any], None] = print, **options: Any) -> list[Any]: ...
     def close(self) -> None: ...
 
 
@@ -28,12 +28,13 @@ class Plain:
     def pages(self, method: str, request: Any) -> list[Any]:
         return list(self.client.pages(getattr(self.client.alert_groups, method), request))
 
-    def watch(self, request: Any, count: int, **options: Any) -> list[Any]:
-        """The first messages of a watch; fewer if it ends by itself."""
+    def watch(self, request: Any, count: int, then: Callable[[Any], None] = print, **options: Any) -> list[Any]:
+        """The first messages of a watch, fewer if it ends by itself; `then` is called with each."""
         messages = []
         with self.client.watch(request, **options) as watch:
             for message in watch:
                 messages.append(message)
+                then(message)
                 if len(messages) == count:
                     break
         return messages
@@ -65,12 +66,13 @@ class Asyncio:
 
         return self._runner.run(pages())
 
-    def watch(self, request: Any, count: int, **options: Any) -> list[Any]:
+    def watch(self, request: Any, count: int, then: Callable[[Any], None] = print, **options: Any) -> list[Any]:
         async def read() -> list[Any]:
             messages = []
             async with self.client.watch(request, **options) as watch:
                 async for message in watch:
                     messages.append(message)
+                    then(message)
                     if len(messages) == count:
                         break
             return messages
