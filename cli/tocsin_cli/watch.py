@@ -26,15 +26,21 @@ from .groups import groups, why
     metavar="REVISION",
     help="Begin after this revision; 0: with everything still kept. Default: from now on.",
 )
+@click.option("--filter", "wanted", metavar="FILTER", help="Only groups that this filter of the API matches.")
+@click.option("--snapshot", is_flag=True, help="Begin with all groups as they are now. Not together with --since.")
 @pass_settings
-def watch(settings: Settings, since: int | None) -> None:
+def watch(settings: Settings, since: int | None, wanted: str | None, snapshot: bool) -> None:
     """Print one line for each event, until Ctrl-C. Connects again by itself.
 
-    With -o json each line is a JSON object with revision, event and alertGroup.
+    With -o json each line is a JSON object with revision, event and alertGroup. Groups of a snapshot have only
+    alertGroup, and the line after the last of them has snapshotComplete.
     """
+    if snapshot and since is not None:
+        raise click.UsageError("--snapshot and --since exclude each other", click.get_current_context())
+    request = WatchAlertGroupsRequest(revision=since, filter=wanted or "", initial_snapshot=snapshot)
     try:
         with settings.connect() as daemon:
-            _follow(settings, daemon, WatchAlertGroupsRequest(revision=since))
+            _follow(settings, daemon, request)
     except KeyboardInterrupt:
         return
 
@@ -53,10 +59,10 @@ def _follow(settings: Settings, daemon: Connection, request: WatchAlertGroupsReq
         try:
             for message in watch:
                 if lost:
-                    notice(f"the daemon is back; going on after revision {watch.revision}")
+                    where = "with a new snapshot" if watch.revision is None else f"after revision {watch.revision}"
+                    notice(f"the daemon is back; going on {where}")
                 lost = False
-                if message.HasField("event"):
-                    _print(settings, message)
+                _print(settings, message)
         except tocsin.Error as error:
             if error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
                 patience = durations.format(daemon.timeout)
@@ -66,9 +72,11 @@ def _follow(settings: Settings, daemon: Connection, request: WatchAlertGroupsReq
 
 
 def _print(settings: Settings, message: WatchAlertGroupsResponse) -> None:
+    """Print what a message tells. One that tells only how far the stream is tells people and programs nothing."""
     if settings.json:
-        output.print_json_line(message)
-    else:
+        if message.HasField("alert_group") or message.HasField("event") or message.snapshot_complete:
+            output.print_json_line(message)
+    elif message.HasField("event"):
         event, group = message.event, message.alert_group
         kind = output.enum_word(event, "kind")
         words = [
@@ -78,5 +86,15 @@ def _print(settings: Settings, message: WatchAlertGroupsResponse) -> None:
             f"by {output.visible(event.actor)}" if event.actor else "",
             output.visible(group.title),
             f"({output.visible(why(event))})" if why(event) else "",
+        ]
+        click.echo("  ".join(word for word in words if word))
+    elif message.HasField("alert_group"):
+        group = message.alert_group
+        state = output.enum_word(group, "state")
+        words = [
+            output.local_time(group, "state_time"),
+            group.name,
+            output.styled(state, output.STATE_STYLES.get(state, "")),
+            output.visible(group.title),
         ]
         click.echo("  ".join(word for word in words if word))

@@ -1,6 +1,8 @@
 """What a call gets without being told, and what becomes of one that fails. Both clients are held to all of it."""
 
 import pickle
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -194,3 +196,37 @@ def test_all_services_are_there(way: Way) -> None:
     assert client.integrations.ListIntegrations
     assert client.monitoring.GetMetrics
     assert client.notes.ListNotes
+
+
+def test_a_future_is_not_waited_for(daemon: ScriptedDaemon) -> None:
+    """`.future(...)` returns at once, bears the same defaults, and can be cancelled."""
+    daemon.script["GetAlertGroup"].extend([Hold(), GROUP])
+    with tocsin.connect(daemon.target, token="s3cret") as client:
+        silent = client.alert_groups.GetAlertGroup.future(ASKED)
+        assert daemon.came.get(timeout=10).metadata["authorization"] == "Bearer s3cret"
+        assert not silent.done()
+        silent.cancel()
+        assert client.alert_groups.GetAlertGroup.future(ASKED).result() == GROUP
+
+
+def python(code: str) -> str:
+    """What a fresh Python prints."""
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+
+
+def test_the_contract_comes_without_the_client() -> None:
+    """The daemon and the gateway, which import messages, do not load what only clients need."""
+    loaded = "import sys, tocsin.v1.intake_pb2; print([name for name in sys.modules if name.startswith('tocsin')])"
+    assert python(loaded) == "['tocsin', 'tocsin.v1', 'tocsin.v1.intake_pb2']\n"
+
+
+@pytest.mark.parametrize("name", tocsin.__all__)
+def test_one_import_is_enough(name: str) -> None:
+    """Everything that the guide names is there after `import tocsin`."""
+    assert name in python(f"import tocsin; print(tocsin.{name})")
+
+
+def test_what_is_not_there_is_missed() -> None:
+    """A name that does not exist is an AttributeError, as in any module."""
+    with pytest.raises(AttributeError, match="has no attribute 'conect'"):
+        tocsin.conect  # type: ignore[attr-defined]  # noqa: B018
