@@ -130,8 +130,7 @@ class Connection:
         exit_code = exit_code_of(error.code)
         if error.code is grpc.StatusCode.UNAVAILABLE:
             if error.message.startswith(_NEVER_REACHED):
-                # "failed to connect to all addresses; last error: UNKNOWN: ipv4:...: Connection refused"
-                reason = error.message.rpartition(": ")[2].rstrip("]")
+                reason = _connecting_ended_with(error.message)
                 return CommandError(f"cannot reach the daemon at {self.target}: {reason}{_HOW_TO_SET}", exit_code)
             return CommandError(f"the daemon at {self.target} is unavailable: {error.message}", exit_code)
         if error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -144,6 +143,16 @@ class Connection:
 
 _NEVER_REACHED = ("failed to connect", "errors resolving", "DNS resolution failed")  # how gRPC's texts begin
 _HOW_TO_SET = " (--target or TOCSIN_TARGET says where it is)"
+
+
+def _connecting_ended_with(message: str) -> str:
+    """Return the part of gRPC's text that people can use.
+
+    "failed to connect to all addresses; last error: UNKNOWN: ipv4:...: Connection refused", or, where TLS failed,
+    "...: SSL_ERROR_SSL: error:1000007d:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED: ...: OK"
+    """
+    _, is_tls, why = message.partition("OPENSSL_internal:")
+    return f"TLS failed: {why.removesuffix(': OK')}" if is_tls else message.rpartition(": ")[2].rstrip("]")
 
 
 def exit_code_of(status: grpc.StatusCode) -> int:

@@ -222,7 +222,8 @@ def test_a_ca_file_makes_it_tls(run: Run, folder: Path, by_option: bool) -> None
     environment = {} if by_option else {"TOCSIN_CA_FILE": ca_file}
     result = run("groups", "list", "--target", fake.target, "--timeout", "2s", *arguments, env=environment)
     fake.stop()
-    assert result.exit_code == 5, result.stderr
+    assert result.exit_code == 5
+    assert "TLS failed: WRONG_VERSION_NUMBER" in result.stderr
     assert fake.calls == []
 
 

@@ -92,7 +92,10 @@ class ScriptedDaemon(AlertGroupServiceServicer):
         return [call.request for call in self.calls if call.method == method]
 
     def _take(self, method: str, request: Any, context: grpc.ServicerContext) -> Any:
-        metadata = {str(key): value for key, value in context.invocation_metadata()}
+        metadata: dict[str, str | bytes] = {}
+        for key, value in context.invocation_metadata():
+            assert key not in metadata, f"{key} came twice"
+            metadata[key] = value
         call = Call(method, request, metadata, context.time_remaining() or 0)
         self.calls.append(call)
         self.came.put(call)

@@ -69,7 +69,6 @@ def test_where_nobody_is_the_error_says_why(connect: Connect, folder: Path) -> N
 def test_calls_bear_the_token_and_the_actor(connect: Connect, daemon: ScriptedDaemon) -> None:
     """Both go along as metadata, the actor percent-encoded; metadata of a call comes on top, and wins."""
     daemon.script["GetAlertGroup"].append(GROUP)
-    daemon.script["WatchAlertGroups"].append([Refusal("NOT_FOUND")])
     way = connect(daemon.target, token="s3cret", actor="Jörg 100%")
     way.call("GetAlertGroup", ASKED)
     way.call("GetAlertGroup", ASKED, metadata=(("tocsin-actor", "eve"), ("x-request-id", "abc")))
