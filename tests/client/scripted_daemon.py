@@ -60,7 +60,8 @@ class Hold:
 class ScriptedDaemon(AlertGroupServiceServicer):
     """Answers each call with the next thing in `script` for its method; a stream with the next list of things.
 
-    The last answer of a method stays. `calls` is what came, and `came` can be waited for.
+    The last answer of a method stays. `calls` is what came; `came`, and
+    `gone` for streams, can be waited for.
     """
 
     def __init__(self, target: str, credentials: grpc.ServerCredentials | None = None) -> None:
@@ -107,7 +108,6 @@ class ScriptedDaemon(AlertGroupServiceServicer):
             over = threading.Event()
             if context.add_callback(over.set):
                 over.wait()
-            self.gone.put(method)
         elif isinstance(answer, Refusal):
             answer.raised(context)
         return answer
@@ -116,6 +116,7 @@ class ScriptedDaemon(AlertGroupServiceServicer):
         return self._give(self._take(method, request, context), method, context)
 
     def _stream(self, method: str, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        context.add_callback(lambda: self.gone.put(method))
         for answer in self._take(method, request, context):
             if not isinstance(given := self._give(answer, method, context), Hold):
                 yield given
