@@ -179,6 +179,10 @@ class FakeDaemon(FakeRecords, AlertGroupServiceServicer, HeartbeatServiceService
         revision = request.revision if request.HasField("revision") else last
         self.watches.put(request.revision if request.HasField("revision") else None)
         yield groups_api.WatchAlertGroupsResponse(revision=revision)
+        if request.initial_snapshot:
+            for group in self.alert_groups.values():
+                yield groups_api.WatchAlertGroupsResponse(alert_group=group)
+            yield groups_api.WatchAlertGroupsResponse(revision=revision, snapshot_complete=True)
         epoch = self._epoch
         while True:
             with self._changed:

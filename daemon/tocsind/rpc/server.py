@@ -58,7 +58,7 @@ _OPTIONS = [
     # caller that was lost without a word gives its stream back.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
 ]
 
 T = TypeVar("T")
