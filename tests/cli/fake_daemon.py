@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 import grpc
-from fake_records import NOW, FakeRecords, page_of
+from fake_records import FakeRecords, now, page_of
 from google.protobuf.empty_pb2 import Empty
 
 from tocsin.v1 import alert_groups_pb2 as groups_api
@@ -76,7 +76,7 @@ class FakeDaemon(FakeRecords, AlertGroupServiceServicer, HeartbeatServiceService
             "firing_alert_count": 1,
         }
         group = groups_api.AlertGroup(name=f"alertGroups/{number}", number=number, state=state, **(defaults | values))
-        group.create_time.FromDatetime(NOW - timedelta(minutes=number))
+        group.create_time.FromDatetime(now() - timedelta(minutes=number))
         self.alert_groups[group.name] = group
         return group
 
@@ -93,7 +93,7 @@ class FakeDaemon(FakeRecords, AlertGroupServiceServicer, HeartbeatServiceService
     def happen(self, revision: int, group: groups_api.AlertGroup, **values: Any) -> None:
         """Let an event reach the watchers."""
         event = groups_api.Event(name=f"{group.name}/events/{revision}", revision=revision, **values)
-        event.create_time.FromDatetime(NOW)
+        event.create_time.FromDatetime(now())
         with self._changed:
             self.history.append(groups_api.WatchAlertGroupsResponse(revision=revision, event=event, alert_group=group))
             self._changed.notify_all()
@@ -151,7 +151,7 @@ class FakeDaemon(FakeRecords, AlertGroupServiceServicer, HeartbeatServiceService
         results = self._act_on_many("BatchSilenceAlertGroups", request, context, State.SILENCED)
         for result in results:
             if result.HasField("alert_group") and request.HasField("duration"):
-                result.alert_group.silence_end_time.FromDatetime(NOW + request.duration.ToTimedelta())
+                result.alert_group.silence_end_time.FromDatetime(now() + request.duration.ToTimedelta())
         return groups_api.BatchSilenceAlertGroupsResponse(results=results)
 
     def BatchResolveAlertGroups(
@@ -307,7 +307,7 @@ class FakeDaemon(FakeRecords, AlertGroupServiceServicer, HeartbeatServiceService
     def _fill(self, integration: integrations_api.Integration, token: str) -> None:
         prefix = "http://tocsin.example:8080/integrations/v1/alertmanager"
         integration.bearer_url = f"{prefix}/{integration.name.removeprefix('integrations/')}/"
-        integration.create_time.FromDatetime(NOW)
+        integration.create_time.FromDatetime(now())
         if not self.keeps_secrets:
             integration.token = token
             integration.url = f"{prefix}/{token}/"

@@ -19,7 +19,11 @@ from tocsin.v1.monitoring_pb2_grpc import MonitoringServiceServicer, add_Monitor
 from tocsin.v1.notes_pb2_grpc import NoteServiceServicer, add_NoteServiceServicer_to_server
 
 Item = TypeVar("Item", bound=Message)
-NOW = datetime.now(UTC)
+
+
+def now() -> datetime:
+    """The time of day: asked for when something happens, as the suite may have begun long before."""
+    return datetime.now(UTC)
 
 
 class Call(NamedTuple):
@@ -59,14 +63,14 @@ class FakeRecords(AccessServiceServicer, AuditServiceServicer, NoteServiceServic
     def add_token(self, id_: str, **values: Any) -> access_api.ApiToken:
         values = {"display_name": id_.title(), "role": access_api.ApiToken.Role.VIEWER} | values
         token = access_api.ApiToken(name=f"apiTokens/{id_}", **values)
-        token.create_time.FromDatetime(NOW)
+        token.create_time.FromDatetime(now())
         self.api_tokens[token.name] = token
         return token
 
     def add_note(self, group: int, number: int, **values: Any) -> notes_api.Note:
         note = notes_api.Note(name=f"alertGroups/{group}/notes/{number}", **({"author": "ann"} | values))
-        note.create_time.FromDatetime(NOW)
-        note.update_time.FromDatetime(NOW)
+        note.create_time.FromDatetime(now())
+        note.update_time.FromDatetime(now())
         self.notes[note.name] = note
         return note
 
@@ -74,7 +78,7 @@ class FakeRecords(AccessServiceServicer, AuditServiceServicer, NoteServiceServic
         entry = audit_api.AuditEntry(name=f"auditEntries/{number}")
         entry.before.update(values.pop("before", {}))
         entry.after.update(values.pop("after", {}))
-        entry.create_time.FromDatetime(NOW)
+        entry.create_time.FromDatetime(now())
         entry.MergeFrom(audit_api.AuditEntry(**values))
         self.audit_entries.append(entry)
         return entry

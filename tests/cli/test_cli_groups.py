@@ -5,14 +5,14 @@ from datetime import timedelta
 
 import pytest
 from cli_program import Run
-from fake_daemon import NOW, FakeDaemon, State
+from fake_daemon import FakeDaemon, State, now
 
 from tocsin.v1.alert_groups_pb2 import Alert, Event
 
 
 def _events(daemon: FakeDaemon, group: str, *events: Event) -> None:
     for event in events:
-        event.create_time.FromDatetime(NOW)
+        event.create_time.FromDatetime(now())
     daemon.events[group] = list(events)
 
 
@@ -171,7 +171,7 @@ def test_a_group_has_three_spellings(run: Run, daemon: FakeDaemon, name: str) ->
 def test_show_has_the_group_its_alerts_and_its_timeline(run: Run, daemon: FakeDaemon) -> None:
     """For people, `show` prints all there is to know about a group in three parts."""
     group = daemon.add_group(7, State.SILENCED, title="Down api", labels={"job": "api", "alertname": "Down"})
-    group.silence_end_time.FromDatetime(NOW + timedelta(hours=2, seconds=30))
+    group.silence_end_time.FromDatetime(now() + timedelta(hours=2, seconds=30))
     alert = Alert(fingerprint="00f1", state=Alert.State.UNREPORTED, labels={"instance": "a:1"})
     daemon.alerts[group.name] = [alert]
     _events(
@@ -190,8 +190,8 @@ def test_show_has_the_group_its_alerts_and_its_timeline(run: Run, daemon: FakeDa
 def test_show_says_who_took_it_and_since_when_it_is_silent(run: Run, daemon: FakeDaemon) -> None:
     """The last acknowledgement and the begin of the silence are shown where there are any."""
     group = daemon.add_group(7, State.SILENCED, acknowledge_actor="ann")
-    group.acknowledge_time.FromDatetime(NOW - timedelta(hours=2, minutes=1))
-    group.silence_time.FromDatetime(NOW - timedelta(minutes=5, seconds=1))
+    group.acknowledge_time.FromDatetime(now() - timedelta(hours=2, minutes=1))
+    group.silence_time.FromDatetime(now() - timedelta(minutes=5, seconds=1))
     lines = run("groups", "show", "7").stdout.splitlines()
     assert "acknowledgeActor: ann" in lines
     assert any(line.startswith("acknowledgeTime: ") and line.endswith("(2h ago)") for line in lines)

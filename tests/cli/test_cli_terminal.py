@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from cli_program import Run
 from cli_terminal import on_terminal
-from fake_daemon import NOW, FakeDaemon, State
+from fake_daemon import FakeDaemon, State, now
 from rich.cells import cell_len
 
 from tocsin.v1.alert_groups_pb2 import Event
@@ -93,8 +93,8 @@ def test_a_payload_leaves_the_prompt_on_a_new_line(daemon: FakeDaemon) -> None:
 def test_times_are_local_with_their_age(daemon: FakeDaemon) -> None:
     """A time is shown in the time zone of whoever asks, with how long ago it was, or how long it will be."""
     heartbeat = daemon.add_integration("one") and daemon.heartbeats["integrations/one/heartbeat"]
-    heartbeat.last_beat_time.FromDatetime(NOW.replace(year=2024, month=1, day=15, hour=12, minute=0, second=0))
-    heartbeat.due_time.FromDatetime(NOW + timedelta(days=3, hours=1))
+    heartbeat.last_beat_time.FromDatetime(now().replace(year=2024, month=1, day=15, hour=12, minute=0, second=0))
+    heartbeat.due_time.FromDatetime(now() + timedelta(days=3, hours=1))
     _, seen = on_terminal(daemon, "heartbeats", "show", "one", env={"TZ": "Asia/Kolkata"})
     assert "lastBeatTime: 2024-01-15 17:30:00 (" in seen
     assert "d ago)" in seen

@@ -8,7 +8,7 @@ import pytest
 from cli_program import Run
 from cli_terminal import on_terminal
 from fake_daemon import FakeDaemon
-from fake_records import NOW
+from fake_records import now
 
 from tocsin.v1.access_pb2 import ApiToken, Caller
 
@@ -66,8 +66,8 @@ def test_create_needs_a_role_and_a_name(run: Run, daemon: FakeDaemon, options: l
 def test_list_tells_of_each_token_what_it_is_and_when_it_was_used(run: Run, daemon: FakeDaemon) -> None:
     """The table has name, role, who created it, when it expires and when it was used; all pages are followed."""
     token = daemon.add_token("one", display_name="grafana", creator="ann")
-    token.last_use_time.FromDatetime(NOW - timedelta(hours=2, minutes=1))
-    token.expire_time.FromDatetime(NOW + timedelta(days=3, hours=1))
+    token.last_use_time.FromDatetime(now() - timedelta(hours=2, minutes=1))
+    token.expire_time.FromDatetime(now() + timedelta(days=3, hours=1))
     for number in range(60):
         daemon.add_token(f"n{number}")
     title, row, *rest = run("tokens", "list").stdout.splitlines()
