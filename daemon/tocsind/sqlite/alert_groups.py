@@ -26,6 +26,12 @@ ON g.identity = wanted.identity
 AND g.standing = (SELECT max(standing) FROM alert_groups WHERE identity = wanted.identity)
 """
 
+_AS_READ_BY_ID = f"""
+WITH wanted (id) AS (VALUES {{values}})
+SELECT i.public_id, g.grouping_key, g.title, g.labels, g.receiver, g.external_url, g.truncated, {_MACHINE}
+FROM wanted CROSS JOIN alert_groups AS g ON g.id = wanted.id CROSS JOIN integrations AS i ON i.id = g.integration_id
+"""
+
 _INSERT = """
 INSERT INTO alert_groups (
     id, integration_id, source, identity, standing, state, state_since, state_event, state_actor, silence_until,
@@ -250,6 +256,12 @@ def one(connection: sqlite3.Connection, group_id: int) -> GroupRow | None:
     return found[0] if found else None
 
 
+def several(connection: sqlite3.Connection, group_ids: Sequence[int]) -> dict[int, GroupRow]:
+    """Returns the groups with these numbers as readers see them, as far as there are any."""
+    rows = [_row(row) for row in read_rows(connection, _AS_READ_BY_ID, group_ids)]
+    return {row.group.id: row for row in rows}
+
+
 def _read(connection: sqlite3.Connection, where: str, values: tuple[Any, ...], limit: int) -> list[GroupRow]:
     rows = connection.execute(
         f"SELECT i.public_id, g.grouping_key, g.title, g.labels, g.receiver, g.external_url, g.truncated, {_MACHINE} "
@@ -257,10 +269,11 @@ def _read(connection: sqlite3.Connection, where: str, values: tuple[Any, ...], l
         f"WHERE {where} ORDER BY g.id DESC LIMIT ?",
         (*values, limit),
     )
-    return [
-        GroupRow(_group(row[7:]), f"integrations/{row[0]}", row[1], row[2], labels(row[3]), row[4], row[5], row[6])
-        for row in rows
-    ]
+    return [_row(row) for row in rows]
+
+
+def _row(row: Sequence[Any]) -> GroupRow:
+    return GroupRow(_group(row[7:]), f"integrations/{row[0]}", row[1], row[2], labels(row[3]), row[4], row[5], row[6])
 
 
 def text(mapping: dict[str, str]) -> str:

@@ -38,6 +38,8 @@ WHERE name = 'new_events';
 DROP TABLE events;
 ALTER TABLE new_events RENAME TO events;
 CREATE INDEX events_by_group ON events (group_id, id);
+-- What is left of groups that somebody deleted (kind 15), for when it is removed as well; no other event touches it.
+CREATE INDEX events_of_deletion ON events (at) WHERE kind = 15;
 
 CREATE TABLE notes (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
