@@ -19,7 +19,7 @@ UPDATE alert_groups SET identity = ?, title = ?, grouping_key = '', labels = '{}
 """
 _BLANK = "UPDATE events SET reason = '', note = '', fingerprints = '[]' WHERE group_id = ?"
 # An index holds nothing but tombstones, so that they are found among millions of events.
-_OLD_TOMBSTONES = f"SELECT id FROM events WHERE kind = {int(EventKind.DELETED)} AND at < ? ORDER BY at LIMIT ?"
+_OLD_TOMBSTONES = f"SELECT group_id FROM events WHERE kind = {int(EventKind.DELETED)} AND at < ? ORDER BY at LIMIT ?"
 
 
 def wipe(connection: sqlite3.Connection, group_ids: Sequence[int]) -> None:
@@ -38,12 +38,10 @@ def remove(connection: sqlite3.Connection, group_ids: Sequence[int]) -> None:
     connection.executemany("DELETE FROM alert_groups WHERE id = ?", ids)
 
 
-def remove_tombstones(connection: sqlite3.Connection, before: int, limit: int) -> list[int]:
-    """Removes at most `limit` tombstones of groups that were deleted before that time, the oldest first; returns their
-    revisions."""
-    revisions = [int(row[0]) for row in connection.execute(_OLD_TOMBSTONES, (before, limit))]
-    connection.executemany("DELETE FROM events WHERE id = ?", [(revision,) for revision in revisions])
-    return revisions
+def old_tombstones(connection: sqlite3.Connection, before: int, limit: int) -> list[int]:
+    """Returns at most `limit` of the groups that were deleted before that time, the longest gone first, as far as
+    events are left of them."""
+    return [int(row[0]) for row in connection.execute(_OLD_TOMBSTONES, (before, limit))]
 
 
 def _remove_content(connection: sqlite3.Connection, group_ids: Sequence[int]) -> None:

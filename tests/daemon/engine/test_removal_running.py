@@ -347,21 +347,18 @@ def test_a_group_heard_of_in_the_same_transaction_is_removed_all_the_same(daemon
 # Tombstones
 
 
-def test_tombstones_are_removed_oldest_first(daemon: RunningDaemon) -> None:
-    """In small steps, and nothing but tombstones."""
+def test_old_tombstones_are_found_oldest_first(daemon: RunningDaemon) -> None:
+    """A few at a time, and no group that is still there."""
     integration = daemon.integration()
-    kept = daemon.fire(integration, key="kept")
-    removed = []
+    daemon.fire(integration, key="kept")
+    wipe(daemon, daemon.fire(integration, key="wiped"))
+    deleted = []
     for n in range(4):
         name = daemon.fire(integration, key=f"k{n}")
+        deleted.append(daemon.group(name).number)
         delete(daemon, name)
-        removed.append(daemon.sql("SELECT max(id) FROM events")[0][0])
         daemon.clock.advance(DAY)
-    before = daemon.clock.wall() - DAY
 
-    step = daemon.engine.change(lambda transaction, _: removal.remove_tombstones(transaction.connection, before, 2))
-    assert step == removed[:2]
-    step = daemon.engine.change(lambda transaction, _: removal.remove_tombstones(transaction.connection, before, 2))
-    assert step == removed[2:3]
-    assert [row[0] for row in daemon.sql("SELECT id FROM events WHERE kind = 15")] == removed[3:]
-    assert daemon.kinds(kept) == ["OPENED"]
+    with daemon.engine.store.reading() as connection:
+        assert removal.old_tombstones(connection, daemon.clock.wall(), 2) == deleted[:2]
+        assert removal.old_tombstones(connection, daemon.clock.wall() - DAY, 9) == deleted[:3]

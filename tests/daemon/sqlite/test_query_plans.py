@@ -8,7 +8,8 @@ import pytest
 from rows_of_groups import add_group, add_integration, make_group
 
 from tocsind.domain.alert_group import State
-from tocsind.sqlite import alert_groups, alerts, events, heartbeats, integrations, retention
+from tocsind.domain.note import Note
+from tocsind.sqlite import alert_groups, alerts, events, heartbeats, integrations, notes, removal, retention
 from tocsind.sqlite.migrate import migrate
 
 Query = Callable[[sqlite3.Connection], object]
@@ -56,6 +57,13 @@ def pages() -> Iterator[tuple[str, Query]]:
 
 QUERIES: dict[str, Query] = dict(pages()) | {
     "one": lambda c: alert_groups.one(c, 5),
+    "several": lambda c: alert_groups.several(c, [1, 2, 3]),
+    "wipe": lambda c: removal.wipe(c, [4, 8]),
+    "remove": lambda c: removal.remove(c, [4, 8]),
+    "old_tombstones": lambda c: removal.old_tombstones(c, 1, 500),
+    "note": lambda c: notes.one(c, 1, 1),
+    "notes page": lambda c: notes.page(c, 1, 0, 50),
+    "removal of a note": lambda c: notes.delete(c, Note(1, 1, "text", "ada", 0, 0)),
     "by_id": lambda c: alert_groups.by_id(c, 5),
     "by_identity": lambda c: alert_groups.by_identity(c, [b"x" * 32, b"y" * 32]),
     "open_sibling": lambda c: alert_groups.open_sibling(c, 5),
@@ -104,6 +112,9 @@ BY_INDEX = {
     "retention": "alert_groups_resolved (integration_id=? AND state_since<?)",
     "events page": "events_by_group (group_id=? AND id>?)",
     "by_identity": "alert_groups_by_identity (identity=? AND standing=?)",
+    "old_tombstones": "events_of_deletion (at<?)",
+    "notes page": "notes_by_group (group_id=? AND id>?)",
+    "removal of a note": "events_by_group (group_id=?)",
     "open_sibling": "alert_groups_by_identity (identity=? AND standing=?)",
     "stale_candidates of one": "alert_groups_by_integration (integration_id=? AND state=?)",
     "page FIRING of all": "alert_groups_by_state (state=? AND id<?)",
