@@ -19,6 +19,10 @@ from fake_clock import SECOND
 from running_daemon import RunningDaemon, details, reason
 
 from tocsin.v1 import alert_groups_pb2, notes_pb2
+from tocsind.domain.access import Caller, Role
+from tocsind.engine import notes as jobs
+from tocsind.engine.memory import Memory
+from tocsind.sqlite.writer import Transaction
 
 
 @pytest.fixture
@@ -87,6 +91,20 @@ def test_watchers_are_told_of_notes(daemon: RunningDaemon, group: str) -> None:
     told = next(stream).event
     assert (told.kind, told.reason, told.note) == (told.NOTE_ADDED, note.name, "look")
     stream.cancel()
+
+
+def test_each_change_of_a_note_is_announced(daemon: RunningDaemon, group: str) -> None:
+    """Watchers need not wait until they look by themselves."""
+    by = Caller("ada", Role.EDITOR)
+    number = daemon.group(group).number
+
+    def announced(transaction: Transaction, memory: Memory, job: Callable[..., object], *args: object) -> bool:
+        assert not transaction.events_written
+        job(transaction, memory, number, *args, by=by)
+        return transaction.events_written
+
+    for job, *args in ((jobs.create, "text"), (jobs.update, 1, "other text"), (jobs.delete, 1)):
+        assert daemon.engine.change(announced, job, *args)
 
 
 @pytest.mark.parametrize("verb", ["", "Acknowledge", "Silence", "Resolve"])
