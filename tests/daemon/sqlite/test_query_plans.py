@@ -128,6 +128,21 @@ def test_the_narrowest_index_is_used(filled: sqlite3.Connection, name: str) -> N
     assert any(BY_INDEX[name] in step for step in plans(filled, QUERIES[name]))
 
 
+def test_removing_a_group_costs_the_same_however_many_there_are(connection: sqlite3.Connection) -> None:
+    """What SQLite does to keep its promises is in no plan: its steps are counted."""
+    owner = add_integration(connection)
+    for number in range(1, 2_001):
+        add_group(connection, make_group(number, owner, State.RESOLVED), number.to_bytes(32, "big"))
+    alerts.store_payloads(connection, [(number, 0, 0, b"x") for number in range(1, 2_001)])
+    hundreds = []
+    connection.set_progress_handler(lambda: hundreds.append(1), 100)
+
+    removal.remove(connection, [1_000])
+
+    connection.set_progress_handler(None, 0)
+    assert len(hundreds) < 20
+
+
 def test_the_check_sees_a_scan_and_a_sort(filled: sqlite3.Connection) -> None:
     """A query without an index is told by its plan: the tests above could fail."""
     steps = plans(filled, lambda c: c.execute("SELECT id FROM alert_groups AS g WHERE title = '' ORDER BY title"))
