@@ -91,8 +91,8 @@ class Reason(Enum):
     )
     WIPED = Entry(
         Code.FORBIDDEN_NOW,
-        "A wiped group cannot be opened again: what it said is gone.",
-        "Leave it resolved: if its source still fires, the next notification opens a new group.",
+        "A wiped group cannot be opened again, and takes no notes: what it said is gone.",
+        "Leave it as it is: if its source still fires, the next notification opens a new group.",
     )
     BUILT_IN = Entry(
         Code.FORBIDDEN_NOW,

@@ -7,13 +7,13 @@ writes them. A job that raises before `write` has written nothing. The same grou
 
 from collections.abc import Iterable
 
-from tocsind.domain.alert_group import Action, AlertGroup, Event, Source, act
+from tocsind.domain.alert_group import Action, AlertGroup, Event, Source, act, delete
 from tocsind.domain.errors import Reason, TocsinError, not_found
 from tocsind.domain.integration import Integration
 from tocsind.domain.notification import Notification, ReportedAlert
 from tocsind.domain.snapshot import Effect, KnownAlert, receive
 from tocsind.engine.memory import Memory
-from tocsind.sqlite import alert_groups, alerts, events
+from tocsind.sqlite import alert_groups, alerts, events, removal
 from tocsind.sqlite.writer import Transaction
 
 _Key = tuple[int, str]
@@ -37,6 +37,8 @@ class Ledger:
         self._restated: dict[_Key, KnownAlert] = {}
         self._payloads: dict[tuple[int, int], bytes] = {}
         self._events: list[Event] = []
+        self._wiped: list[int] = []
+        self._deleted: list[int] = []
 
     def prefetch(self, wanted: Iterable[tuple[bytes, Notification]]) -> None:
         """Reads what is known of identities and, where a notification says something else than the last one, of their
@@ -96,7 +98,7 @@ class Ledger:
         silence_until: int | None = None,
     ) -> bool:
         """Acts on a group by the rules of `domain/alert_group.py`; returns whether that changed anything."""
-        if action is Action.UNRESOLVE and not group.is_open:
+        if action is Action.UNRESOLVE and not group.is_open and not group.is_wiped:
             self._refuse_second_open(group)
         event = act(
             group,
@@ -114,6 +116,18 @@ class Ledger:
         self._moved[group.id] = group
         self._events.append(event)
         return True
+
+    def wipe(self, group: AlertGroup, *, actor: str) -> bool:
+        """Removes what a group says; returns whether that changed anything."""
+        changed = self.act(group, Action.WIPE, actor=actor)
+        if changed:
+            self._wiped.append(group.id)
+        return changed
+
+    def delete(self, group: AlertGroup, *, actor: str) -> None:
+        """Removes a group."""
+        self._deleted.append(group.id)
+        self._events.append(delete(group, actor))
 
     def write(self) -> None:
         """Writes every change, and sets the timers once it is committed."""
@@ -136,6 +150,11 @@ class Ledger:
             now = self._transaction.now
             rows = [(group_id, latest, now, body) for (group_id, latest), body in self._payloads.items()]
             alerts.store_payloads(self._connection, rows)
+        # Before the events: the last one of a group is what stays of its timeline.
+        if self._wiped:
+            removal.wipe(self._connection, self._wiped)
+        if self._deleted:
+            removal.remove(self._connection, self._deleted)
         if self._events:
             events.insert(self._connection, self._events, self._transaction.now)
             self._transaction.events_written = True
@@ -196,3 +215,6 @@ class Ledger:
                 self._memory.watch_for_staleness(self._connection, group)
             else:
                 self._memory.stale.cancel(group.id)
+        for group_id in self._deleted:
+            self._memory.silences.cancel(group_id)
+            self._memory.stale.cancel(group_id)

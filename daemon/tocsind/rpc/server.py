@@ -33,6 +33,7 @@ from tocsin.v1 import (
     heartbeats_pb2_grpc,
     intake_pb2_grpc,
     integrations_pb2_grpc,
+    notes_pb2_grpc,
 )
 from tocsind.domain.access import Role
 from tocsind.engine.engine import Engine
@@ -45,6 +46,7 @@ from tocsind.rpc.heartbeats import HeartbeatServicer
 from tocsind.rpc.intake import IntakeServicer
 from tocsind.rpc.integrations import IntegrationServicer
 from tocsind.rpc.interceptor import Interceptor, Streams
+from tocsind.rpc.notes import NoteServicer
 from tocsind.rpc.tls import TlsError, TlsFiles, server_credentials
 
 THREADS = 48
@@ -138,6 +140,7 @@ class Server:
                 integrations_pb2_grpc.add_IntegrationServiceServicer_to_server,
                 IntegrationServicer(engine, self._base_url),
             ),
+            (notes_pb2_grpc.add_NoteServiceServicer_to_server, NoteServicer(engine)),
             (health_pb2_grpc.add_HealthServicer_to_server, self._health.servicer),
         ]
         for listener in listeners:

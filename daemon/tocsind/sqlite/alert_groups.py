@@ -20,17 +20,22 @@ _MACHINE = (
 )
 
 # CROSS JOIN: the order of the list is that of the groups, which must be the outer loop.
-AS_READ = (
-    f"i.public_id, g.grouping_key, g.title, g.labels, g.receiver, g.external_url, g.truncated, {_MACHINE} "
-    "FROM alert_groups AS g CROSS JOIN integrations AS i ON i.id = g.integration_id"
-)
-"""What `as_read` makes a group of, and from where; a condition can follow."""
-
 _BY_IDENTITY = f"""
 WITH wanted (identity) AS (VALUES {{values}})
 SELECT g.identity, {_MACHINE} FROM wanted JOIN alert_groups AS g
 ON g.identity = wanted.identity
 AND g.standing = (SELECT max(standing) FROM alert_groups WHERE identity = wanted.identity)
+"""
+
+_READ = f"i.public_id, g.grouping_key, g.title, g.labels, g.receiver, g.external_url, g.truncated, {_MACHINE}"
+
+AS_READ = f"{_READ} FROM alert_groups AS g CROSS JOIN integrations AS i ON i.id = g.integration_id"
+"""What `as_read` makes a group of, and from where; a condition can follow."""
+
+_AS_READ_BY_ID = f"""
+WITH wanted (id) AS (VALUES {{values}})
+SELECT {_READ} FROM wanted CROSS JOIN alert_groups AS g ON g.id = wanted.id
+CROSS JOIN integrations AS i ON i.id = g.integration_id
 """
 
 _INSERT = """
@@ -230,6 +235,12 @@ def one(connection: sqlite3.Connection, group_id: int) -> GroupRow | None:
     """Returns one group as readers see it, or None."""
     found = connection.execute(f"SELECT {AS_READ} WHERE g.id = ?", (group_id,)).fetchone()
     return as_read(found) if found else None
+
+
+def several(connection: sqlite3.Connection, group_ids: Sequence[int]) -> dict[int, GroupRow]:
+    """Returns the groups with these numbers as readers see them, as far as there are any."""
+    rows = [as_read(row) for row in read_rows(connection, _AS_READ_BY_ID, group_ids)]
+    return {row.group.id: row for row in rows}
 
 
 def as_read(row: Sequence[Any]) -> GroupRow:

@@ -11,8 +11,9 @@ from rows_of_groups import add_group, add_integration, make_group
 
 from tocsind.domain.alert_group import Source, State
 from tocsind.domain.group_filter import GroupFilter, LabelCondition, LabelTest
+from tocsind.domain.note import Note
 from tocsind.domain.span import Span
-from tocsind.sqlite import alert_groups, alerts, events, heartbeats, integrations, retention
+from tocsind.sqlite import alert_groups, alerts, events, heartbeats, integrations, notes, removal, retention
 from tocsind.sqlite.group_list import GroupList
 from tocsind.sqlite.migrate import migrate
 
@@ -86,6 +87,13 @@ def lists() -> Iterator[tuple[str, Query]]:
 
 QUERIES: dict[str, Query] = dict(lists()) | {
     "one": lambda c: alert_groups.one(c, 5),
+    "several": lambda c: alert_groups.several(c, [1, 2, 3]),
+    "wipe": lambda c: removal.wipe(c, [4, 8]),
+    "remove": lambda c: removal.remove(c, [4, 8]),
+    "old_tombstones": lambda c: removal.old_tombstones(c, 1, 500),
+    "note": lambda c: notes.one(c, 1, 1),
+    "notes page": lambda c: notes.page(c, 1, 0, 50),
+    "removal of a note": lambda c: notes.delete(c, Note(1, 1, "text", "ada", 0, 0)),
     "by_id": lambda c: alert_groups.by_id(c, 5),
     "by_identity": lambda c: alert_groups.by_identity(c, [b"x" * 32, b"y" * 32]),
     "open_sibling": lambda c: alert_groups.open_sibling(c, 5),
@@ -134,6 +142,9 @@ BY_INDEX = {
     "retention": "alert_groups_resolved (integration_id=? AND state_since<?)",
     "events page": "events_by_group (group_id=? AND id>?)",
     "by_identity": "alert_groups_by_identity (identity=? AND standing=?)",
+    "old_tombstones": "events_of_deletion (at<?)",
+    "notes page": "notes_by_group (group_id=? AND id>?)",
+    "removal of a note": "events_by_group (group_id=?)",
     "open_sibling": "alert_groups_by_identity (identity=? AND standing=?)",
     "stale_candidates of one": "alert_groups_by_integration (integration_id=? AND state=?)",
     **{
@@ -156,6 +167,21 @@ BY_INDEX = {
 def test_the_narrowest_index_is_used(filled: sqlite3.Connection, name: str) -> None:
     """Where a wider index would do without a scan, the one that was made for the query is used."""
     assert any(BY_INDEX[name] in step for step in plans(filled, QUERIES[name]))
+
+
+def test_removing_a_group_costs_the_same_however_many_there_are(connection: sqlite3.Connection) -> None:
+    """What SQLite does to keep its promises is in no plan: its steps are counted."""
+    owner = add_integration(connection)
+    for number in range(1, 2_001):
+        add_group(connection, make_group(number, owner, State.RESOLVED), number.to_bytes(32, "big"))
+    alerts.store_payloads(connection, [(number, 0, 0, b"x") for number in range(1, 2_001)])
+    hundreds = []
+    connection.set_progress_handler(lambda: hundreds.append(1), 100)
+
+    removal.remove(connection, [1_000])
+
+    connection.set_progress_handler(None, 0)
+    assert len(hundreds) < 20
 
 
 def test_the_check_sees_a_scan_and_a_sort(filled: sqlite3.Connection) -> None:
