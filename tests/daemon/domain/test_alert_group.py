@@ -242,7 +242,7 @@ def test_a_wiped_group_stays_resolved(state: State, action: Action) -> None:
         act(group, action, NOW + 1, actor="eve")
 
     opens = action in (Action.UNRESOLVE, Action.SOURCE_REOPEN)
-    assert (refusal.value.code, refusal.value.reason) == (Code.FORBIDDEN_NOW, "WIPED" if opens else "WRONG_STATE")
+    assert refusal.value.reason is (Reason.WIPED if opens else Reason.WRONG_STATE)
     assert group == before
 
 

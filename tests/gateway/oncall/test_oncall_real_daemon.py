@@ -8,14 +8,9 @@ import pytest
 from processes import Stack, notification
 
 from tocsin.v1 import access_pb2, access_pb2_grpc
-from tocsind.rpc.alert_groups import AlertGroupServicer
 
 Role = access_pb2.ApiToken.Role
 Ask = Callable[..., tuple[int, Any]]
-
-pytestmark = pytest.mark.skipif(
-    "BatchGetPayloads" not in vars(AlertGroupServicer), reason="the daemon does not serve several payloads yet"
-)
 
 
 @pytest.fixture(scope="module")
