@@ -147,12 +147,21 @@ class AlertGroupServicer(alert_groups_pb2_grpc.AlertGroupServiceServicer):
         """Opens it again."""
         return self._act(request, context, Action.UNRESOLVE)
 
-    async def WatchAlertGroups(
+    def WatchAlertGroups(
         self, request: alert_groups_pb2.WatchAlertGroupsRequest, context: grpc.ServicerContext
     ) -> AsyncIterator[alert_groups_pb2.WatchAlertGroupsResponse]:
         """Streams what happens."""
-        async for message in self._watch.stream(request):
-            yield message
+        return self._watch.groups(request)
+
+    def WatchEvents(
+        self, request: alert_groups_pb2.WatchEventsRequest, context: grpc.ServicerContext
+    ) -> AsyncIterator[alert_groups_pb2.WatchEventsResponse]:
+        """Streams what happens to one group."""
+        return self._watch.events(request)
+
+    def close(self) -> None:
+        """Ends what watching needs; there are no streams any more."""
+        self._watch.close()
 
     def _act(
         self, request: _Acting, context: grpc.ServicerContext, action: Action, silence_for: int | None = None

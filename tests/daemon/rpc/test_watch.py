@@ -11,7 +11,7 @@ from notices import notice
 from running_daemon import AlertGroup, Event, RunningDaemon, reason
 
 from tocsin.v1 import alert_groups_pb2
-from tocsind.rpc.watch import MOST_WATCHERS
+from tocsind.rpc import watch_hub
 
 
 def watch(daemon: RunningDaemon, revision: int | None = None) -> Any:
@@ -109,9 +109,12 @@ def test_a_revision_that_cannot_be_is_refused(daemon: RunningDaemon, revision: i
     assert refusal.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-def test_too_many_watchers_are_refused_and_a_place_is_free_again(daemon: RunningDaemon) -> None:
+def test_too_many_watchers_are_refused_and_a_place_is_free_again(
+    daemon: RunningDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One more than there are places is told so; other calls are answered, and a place that is left can be taken."""
-    watchers = [watch(daemon)[0] for _ in range(MOST_WATCHERS)]
+    monkeypatch.setattr(watch_hub, "MOST_WATCHERS", 16)
+    watchers = [watch(daemon)[0] for _ in range(16)]
     with pytest.raises(grpc.RpcError, match="watchers already") as refusal:
         watch(daemon)
     assert refusal.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED

@@ -1,0 +1,319 @@
+"""The hub: tells all live watchers what happens, from one reading of the file.
+
+Rules
+- The hub lives in the event loop; what is read and made into messages is read and made in a thread, once for all
+  watchers, and once for however many commits came meanwhile. Nothing here waits for a watcher.
+- A watcher becomes live when it has read up to where the hub is or further: looking and joining is one step of the
+  event loop, so nothing is missed, and what it has read already is not given to it again.
+- The file is the queue. While watchers that do take what they get have much waiting, the hub does not read on: many
+  busy watchers are told later, not from a longer queue.
+- One that does not take what it gets is left behind: with `MOST_WAITING` messages or bytes waiting it is no longer
+  live, its queue is dropped, and it goes on from the file. So it costs a bounded amount of memory, and nobody else
+  anything.
+- It is cut off with SLOW_WATCHER when it takes nothing for `PATIENCE` while something waits; once it was left behind,
+  after `PATIENCE_BEHIND`.
+- A live watcher whose filter lets nothing through is told every `PROGRESS` how far the hub is, so that it can resume
+  from there.
+- Without watchers the hub does nothing, and costs the writer nothing.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import islice
+from typing import NamedTuple
+
+import structlog
+
+from tocsind.domain.errors import Code, TocsinError
+from tocsind.engine.changes import Changes
+from tocsind.rpc.interceptor import Stream, current_stream
+from tocsind.rpc.watch_topics import PAGE, PAGE_BYTES, Happening, Message, Topic, happenings
+from tocsind.sqlite import events
+from tocsind.sqlite.store import Store
+
+MOST_WATCHERS = 4_096
+MOST_WAITING = 1_000
+MOST_WAITING_BYTES = 1024 * 1024
+PATIENCE = 30.0
+PATIENCE_BEHIND = 2.0
+PROGRESS = 10.0
+
+_LOOK = 0.5
+# While one that takes has more waiting, the hub does not read on; one takes if it took something so many seconds ago.
+_MUCH = 64
+_MUCH_BYTES = 256 * 1024
+_TAKING = 0.5
+_PAUSE = 0.02
+_AFTER_FAILURE = 1.0
+# Watchers that are woken in one turn of the event loop: deliveries are answered between the turns.
+_AT_ONCE = 50
+
+log = structlog.get_logger()
+
+
+class Watcher:
+    """One stream. `sent` is the revision up to which everything was sent, None in a snapshot."""
+
+    def __init__(self, stream: Stream, topic: Topic, now: float) -> None:
+        self.stream = stream
+        self.topic = topic
+        self.sent: int | None = None
+        self.live = False
+        self.behind = False
+        self.joined_after = 0
+        self.told_at = now
+        self.offered_at: float | None = None
+        self.waiting: deque[Message] = deque()
+        self._size = 0
+        self._wake = asyncio.Event()
+
+    def offer(self, now: float) -> None:
+        """Something is about to be sent."""
+        self.offered_at = now
+
+    def took(self, message: Message, now: float) -> None:
+        """It was."""
+        self.offered_at = None
+        self.told_at = now
+        if message.revision is not None:
+            self.sent = message.revision
+
+    async def next(self) -> Message | None:
+        """Waits for the next message; None when it is not live any more."""
+        while self.live:
+            if self.waiting:
+                message = self.waiting.popleft()
+                self._size -= message.size
+                return message
+            self._wake.clear()
+            await self._wake.wait()
+        return None
+
+    def put(self, messages: Sequence[Message]) -> bool:
+        """Queues messages; False where that would be too much."""
+        size = self._size + sum(message.size for message in messages)
+        if len(self.waiting) + len(messages) > MOST_WAITING or size > MOST_WAITING_BYTES:
+            return False
+        self.waiting.extend(messages)
+        self._size = size
+        return True
+
+    def drop(self) -> None:
+        """Forgets what waits."""
+        self.live = False
+        self.waiting.clear()
+        self._size = 0
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Has `next` look again."""
+        self._wake.set()
+
+    @property
+    def has_much_waiting(self) -> bool:
+        """Whether it has enough to take for a while."""
+        return len(self.waiting) > _MUCH or self._size > _MUCH_BYTES
+
+    def is_idle_since(self, moment: float) -> bool:
+        """Whether it is live, has nothing to take, and was told nothing since then."""
+        return self.live and not self.waiting and self.offered_at is None and self.told_at <= moment
+
+    def is_stuck_at(self, now: float) -> bool:
+        """Whether it has not taken what it was offered for too long."""
+        return self.offered_at is not None and now - self.offered_at > (PATIENCE_BEHIND if self.behind else PATIENCE)
+
+    def is_taking_at(self, now: float) -> bool:
+        """Whether it takes what it is offered."""
+        return self.offered_at is None or now - self.offered_at < _TAKING
+
+
+class _Batch(NamedTuple):
+    """What was read from the file at once, with the messages about it for each topic that was known then."""
+
+    revision: int
+    more: bool
+    happenings: list[Happening]
+    by_key: dict[str | int, list[Message]]
+
+
+class Hub:
+    """Lives in one event loop; all but `_heard` and `_read` runs there."""
+
+    def __init__(self, store: Store, changes: Changes) -> None:
+        self._store = store
+        self._changes = changes
+        self._loop = asyncio.get_running_loop()
+        self._thread = ThreadPoolExecutor(1, "watch-hub")
+        self._watchers: set[Watcher] = set()
+        self._topics: dict[str | int, Topic] = {}
+        self._members: dict[str | int, set[Watcher]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._revision = 0
+        self._news = asyncio.Event()
+        self._told = False
+
+    @contextmanager
+    def place(self, topic: Topic) -> Iterator[Watcher]:
+        """Gives the stream of the current task a place. TocsinError (EXHAUSTED) where there is none left."""
+        if len(self._watchers) >= MOST_WATCHERS:
+            message = f"there are {MOST_WATCHERS} watchers already"
+            raise TocsinError(Code.EXHAUSTED, "TOO_MANY_WATCHERS", message)
+        watcher = Watcher(current_stream(), topic, self._loop.time())
+        self._watchers.add(watcher)
+        try:
+            yield watcher
+        finally:
+            self._watchers.discard(watcher)
+            self._leave(watcher)
+            if not self._watchers:
+                self._rest()
+
+    def join(self, watcher: Watcher, revision: int) -> bool:
+        """Makes a watcher live that has everything up to `revision`; False where the hub is further already."""
+        if not self._tasks:
+            self._revision = revision
+            self._begin()
+        if revision < self._revision:
+            return False
+        watcher.live, watcher.behind, watcher.joined_after = True, False, revision
+        self._topics.setdefault(watcher.topic.key, watcher.topic)
+        self._members.setdefault(watcher.topic.key, set()).add(watcher)
+        return True
+
+    def close(self) -> None:
+        """Ends its thread, when there are no watchers any more."""
+        self._rest()
+        self._thread.shutdown()
+
+    def _begin(self) -> None:
+        self._changes.listen(self._heard)
+        self._news.set()
+        self._tasks = [self._loop.create_task(self._tell()), self._loop.create_task(self._tend())]
+
+    def _rest(self) -> None:
+        self._changes.ignore(self._heard)
+        for task in self._tasks:
+            task.cancel()
+        self._tasks = []
+
+    def _leave(self, watcher: Watcher) -> None:
+        watcher.drop()
+        key = watcher.topic.key
+        members = self._members.get(key, set())
+        members.discard(watcher)
+        if not members:
+            self._members.pop(key, None)
+            self._topics.pop(key, None)
+
+    def _heard(self) -> None:
+        """There was a commit that wrote events; in the thread that writes."""
+        if not self._told:
+            self._told = True
+            self._loop.call_soon_threadsafe(self._look)
+
+    def _look(self) -> None:
+        self._told = False
+        self._news.set()
+
+    async def _tell(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            try:
+                while await self._read_on():
+                    pass
+            except Exception:
+                log.exception("watchers cannot be told; they read on by themselves")
+                for watcher in [watcher for members in self._members.values() for watcher in members]:
+                    self._leave(watcher)
+                await asyncio.sleep(_AFTER_FAILURE)
+                self._news.set()
+
+    async def _read_on(self) -> bool:
+        """Tells one page of what happened; returns whether there is more."""
+        batch = await self._loop.run_in_executor(self._thread, self._read, self._revision, dict(self._topics))
+        await self._hand_out(batch)
+        while self._is_crowded():
+            await asyncio.sleep(_PAUSE)
+        return batch.more
+
+    def _read(self, after: int, topics: dict[str | int, Topic]) -> _Batch:
+        """Reads what happened after a revision, and makes the messages about it; in a thread."""
+        filters = [topic for key, topic in topics.items() if isinstance(key, str)]
+        by_key: dict[str | int, list[Message]] = {topic.key: [] for topic in filters}
+        read: list[Happening] = []
+        size = 0
+        with self._store.reading() as connection:
+            found = events.since(connection, after, PAGE)
+            for happening in happenings(connection, found):
+                read.append(happening)
+                wanted = [topic for topic in filters if topic.message(happening) is not None]
+                for topic in wanted:
+                    by_key[topic.key].append(happening.whole())
+                number = happening.row.event.group_id
+                if number in topics:
+                    by_key.setdefault(number, []).append(happening.line())
+                size += happening.whole().size if wanted else 0
+                if size >= PAGE_BYTES:
+                    break
+            more = len(found) == PAGE or len(read) < len(found)
+            revision = read[-1].row.revision if more else events.last_revision(connection)
+        return _Batch(revision, more, read, by_key)
+
+    async def _hand_out(self, batch: _Batch) -> None:
+        self._revision = batch.revision
+        if not batch.happenings:
+            return
+        first = batch.happenings[0].row.revision
+        told: list[Watcher] = []
+        changed = {happening.row.event.group_id for happening in batch.happenings}
+        for key in [key for key in self._topics if isinstance(key, str) or key in changed]:
+            messages = batch.by_key.get(key)
+            if messages is None:
+                messages = _messages(self._topics[key], batch.happenings)
+            for watcher in list(self._members[key]) if messages else ():
+                own = messages
+                if watcher.joined_after >= first:
+                    own = [m for m in messages if m.revision is None or m.revision > watcher.joined_after]
+                if watcher.put(own):
+                    told.append(watcher)
+                else:
+                    # Left behind.
+                    watcher.behind = True
+                    self._leave(watcher)
+        rest = iter(told)
+        while some := list(islice(rest, _AT_ONCE)):
+            for watcher in some:
+                watcher.wake()
+            await asyncio.sleep(0)
+
+    def _is_crowded(self) -> bool:
+        now = self._loop.time()
+        return any(
+            watcher.has_much_waiting and watcher.is_taking_at(now)
+            for members in self._members.values()
+            for watcher in members
+        )
+
+    async def _tend(self) -> None:
+        while True:
+            await asyncio.sleep(min(_LOOK, PROGRESS, PATIENCE_BEHIND))
+            now = self._loop.time()
+            for watcher in self._watchers:
+                if watcher.is_stuck_at(now):
+                    watcher.stream.end(_slow(watcher.sent))
+                elif watcher.is_idle_since(now - PROGRESS) and watcher.sent != self._revision:
+                    watcher.put([watcher.topic.progress(self._revision)])
+                    watcher.wake()
+
+
+def _messages(topic: Topic, happened: list[Happening]) -> list[Message]:
+    return [message for happening in happened if (message := topic.message(happening)) is not None]
+
+
+def _slow(sent: int | None) -> TocsinError:
+    advice = "the snapshot is to be begun anew" if sent is None else f"resume from revision {sent} or the last received"
+    return TocsinError(Code.EXHAUSTED, "SLOW_WATCHER", f"what was sent was not taken for too long; {advice}")
