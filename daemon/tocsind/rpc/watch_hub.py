@@ -150,7 +150,8 @@ class Hub:
         self._watchers: set[Watcher] = set()
         self._topics: dict[str | int, Topic] = {}
         self._members: dict[str | int, set[Watcher]] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tending: asyncio.Task[None] | None = None
+        self._telling: asyncio.Task[None] | None = None
         self._revision = 0
         self._news = asyncio.Event()
         self._told = False
@@ -163,6 +164,8 @@ class Hub:
             raise TocsinError(Code.EXHAUSTED, "TOO_MANY_WATCHERS", message)
         watcher = Watcher(current_stream(), topic, self._loop.time())
         self._watchers.add(watcher)
+        if self._tending is None:
+            self._tending = self._loop.create_task(self._tend())
         try:
             yield watcher
         finally:
@@ -173,9 +176,11 @@ class Hub:
 
     def join(self, watcher: Watcher, revision: int) -> bool:
         """Makes a watcher live that has everything up to `revision`; False where the hub is further already."""
-        if not self._tasks:
+        if self._telling is None:
             self._revision = revision
-            self._begin()
+            self._changes.listen(self._heard)
+            self._news.set()
+            self._telling = self._loop.create_task(self._tell())
         if revision < self._revision:
             return False
         watcher.live, watcher.behind, watcher.joined_after = True, False, revision
@@ -188,16 +193,12 @@ class Hub:
         self._rest()
         self._thread.shutdown()
 
-    def _begin(self) -> None:
-        self._changes.listen(self._heard)
-        self._news.set()
-        self._tasks = [self._loop.create_task(self._tell()), self._loop.create_task(self._tend())]
-
     def _rest(self) -> None:
         self._changes.ignore(self._heard)
-        for task in self._tasks:
-            task.cancel()
-        self._tasks = []
+        for task in (self._tending, self._telling):
+            if task is not None:
+                task.cancel()
+        self._tending = self._telling = None
 
     def _leave(self, watcher: Watcher) -> None:
         watcher.drop()

@@ -2,30 +2,14 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator
-from typing import Any
 
 import grpc
 import pytest
 from notices import notice
-from running_daemon import AlertGroup, Event, RunningDaemon, reason
+from running_daemon import AlertGroup, RunningDaemon, reason
+from watching import take, watch
 
-from tocsin.v1 import alert_groups_pb2
 from tocsind.rpc import watch_hub
-
-
-def watch(daemon: RunningDaemon, revision: int | None = None) -> Any:
-    """A watcher that has been let in, and where it begins."""
-    call = daemon.groups.WatchAlertGroups(alert_groups_pb2.WatchAlertGroupsRequest(revision=revision), timeout=30)
-    return call, next(call).revision
-
-
-def take(call: Iterator[Any], count: int) -> list[tuple[int, str, str]]:
-    """The next changes: revision, kind and group."""
-    return [
-        (change.revision, Event.Kind.Name(change.event.kind), change.alert_group.name)
-        for _, change in zip(range(count), call, strict=False)
-    ]
 
 
 def test_a_watcher_is_told_what_happens_from_now_on(daemon: RunningDaemon) -> None:
