@@ -41,7 +41,7 @@ PACE = 5.0
 _METHOD = "/tocsin.v1.AlertGroupService/WatchAlertGroups"
 _CHANNELS = 4
 _LOOKED_INTO = 20
-_SETTLE = 60.0
+_SETTLE = 15.0
 _COLUMNS = {
     "what": "what",
     "watchers": "watchers",

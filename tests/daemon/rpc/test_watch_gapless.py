@@ -32,6 +32,8 @@ class Follower:
         except grpc.RpcError as error:
             if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
                 self.problem = error
+        except AssertionError as error:
+            self.problem = error
 
     def _once(self, daemon: RunningDaemon) -> None:
         patience = self.random.choice([1, 3, 10, 1_000])
