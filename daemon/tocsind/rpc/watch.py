@@ -18,7 +18,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from tocsin.v1 import alert_groups_pb2
 from tocsind.domain.errors import Code, TocsinError, invalid, not_found
@@ -35,6 +35,9 @@ T = TypeVar("T")
 SNAPSHOT_PAGE = 100
 # Reading for many that catch up must not take all the time there is: intake comes first.
 _READERS = 2
+# Of those that catch up, so many read and send a page at once; who does not take it is counted no longer than this.
+_AT_ONCE = 16
+_TURN = 0.5
 
 
 class Watch:
@@ -43,6 +46,7 @@ class Watch:
     def __init__(self, engine: Engine) -> None:
         self._file = _File(engine.store)
         self._hub = Hub(engine.store, engine.changes)
+        self._turns = asyncio.Semaphore(_AT_ONCE)
 
     def groups(
         self, request: alert_groups_pb2.WatchAlertGroupsRequest
@@ -86,8 +90,9 @@ class Watch:
         snapshot: GroupsTopic | None = None,
     ) -> AsyncIterator[Any]:
         now = asyncio.get_running_loop().time
-        with self._hub.place(topic) as watcher:
-            source = _Source(self._file, self._hub, watcher, await self._file.read(_begin, asked, check), snapshot)
+        with self._hub.place(topic) as watcher, _Turn(self._turns) as turn:
+            begin = await self._file.read(_begin, asked, check)
+            source = _Source(self._file, self._hub, watcher, turn, begin, snapshot)
             while True:
                 for message in await source.next():
                     watcher.offer(now())
@@ -120,14 +125,43 @@ class _File:
         self._threads.shutdown()
 
 
+class _Turn:
+    """A watcher's turn to read and send a page. However many catch up, deliveries wait for a few of them only."""
+
+    def __init__(self, turns: asyncio.Semaphore) -> None:
+        self._turns = turns
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    async def begin(self) -> None:
+        """Waits for it; it lasts until `end`, or until others have waited long enough."""
+        await self._turns.acquire()
+        self._timer = asyncio.get_running_loop().call_later(_TURN, self.end)
+
+    def end(self) -> None:
+        """Leaves the turn to others, if it has not ended already."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            self._turns.release()
+
+
 class _Source:
     """Where the messages of one watcher come from, one phase after the other. `next` is asked again only when all that
     it returned was sent."""
 
-    def __init__(self, file: _File, hub: Hub, watcher: Watcher, revision: int, snapshot: GroupsTopic | None) -> None:
+    def __init__(
+        self, file: _File, hub: Hub, watcher: Watcher, turn: _Turn, revision: int, snapshot: GroupsTopic | None
+    ) -> None:
         self._file = file
         self._hub = hub
         self._watcher = watcher
+        self._turn = turn
         self._revision = revision
         self._snapshot = snapshot
         self._listed_after: watch_filter.Key | None = None
@@ -135,6 +169,7 @@ class _Source:
 
     async def next(self) -> Sequence[Message]:
         """Returns the next messages; none where the next phase has to look."""
+        self._turn.end()
         return await self._phase()
 
     async def _begin(self) -> Sequence[Message]:
@@ -145,6 +180,7 @@ class _Source:
         topic = self._snapshot
         assert topic is not None
         self._watcher.sent = None
+        await self._turn.begin()
         page = await self._file.read(watch_filter.page, topic.wanted, self._listed_after, SNAPSHOT_PAGE)
         self._listed_after = page.next
         messages = [topic.listed(row) for row in page.groups]
@@ -155,6 +191,7 @@ class _Source:
 
     async def _catch_up(self) -> Sequence[Message]:
         watcher = self._watcher
+        await self._turn.begin()
         page = await self._file.read(_read_on, watcher.topic, self._revision)
         self._revision = page.revision
         if not page.more and self._hub.join(watcher, page.revision):
