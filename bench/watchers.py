@@ -6,8 +6,10 @@ measured. On a machine with two cores it competes with the daemon all the same.
 
 Latency is from the time of the event, which is that of the transaction before its commit, to its arrival: by one clock.
 
-`python -m bench.watchers PARENT TARGET COUNT` is that process. It says so when all are let in, and what they were told
-when its input ends.
+In one measurement each has a filter of its own, which nothing passes: what the comparing costs.
+
+`python -m bench.watchers PARENT TARGET COUNT FILTER` is that process. It says so when all are let in, and what they
+were told when its input ends.
 """
 
 import asyncio
@@ -38,6 +40,13 @@ WATCHERS = 1_000
 PACE = 5.0
 """New groups a second where not as many as possible: the latency of a daemon that has time."""
 
+_CASES = (
+    ("repeats", 64, 0.0, ""),
+    ("new groups, paced", 4, PACE, ""),
+    ("new groups", 64, 0.0, ""),
+    ("new groups, as many filters", 64, 0.0, "state = SILENCED"),
+)
+"""What is sent over how many connections, new ones at what pace, and the filter of the watchers."""
 _METHOD = "/tocsin.v1.AlertGroupService/WatchAlertGroups"
 _CHANNELS = 4
 _LOOKED_INTO = 20
@@ -81,8 +90,8 @@ def measure(run: Run) -> None:
         known = open_some(tocsin, numbers, request, KNOWN)
         seconds = 2 * run.cell
         rows: list[Row] = []
-        for what, connections, pace in (("repeats", 64, 0.0), ("new groups, paced", 4, PACE), ("new groups", 64, 0.0)):
-            for count in (0, WATCHERS):
+        for what, connections, pace, filter in _CASES:
+            for count in (0, WATCHERS) if not filter else (WATCHERS,):
                 progress(f"watchers: {what}, {count}")
                 first, span = (known, KNOWN) if what == "repeats" else (numbers.take(1_000_000), 0)
                 spec = load.Spec(
@@ -95,15 +104,15 @@ def measure(run: Run) -> None:
                     span=span,
                     rate=pace,
                 )
-                rows.append(_with(tocsin, count, what, spec))
+                rows.append(_with(tocsin, count, what, spec, filter))
     heading(f"Beside {WATCHERS:,} watchers of everything")
     table(rows, _COLUMNS)
     run.found["watchers"] = rows
 
 
-def _with(tocsin: Stack, count: int, what: str, spec: load.Spec) -> Row:
+def _with(tocsin: Stack, count: int, what: str, spec: load.Spec, filter: str = "") -> Row:
     before = tocsin.daemon.memory().rss
-    with watching(tocsin.daemon.target, count) as watchers:
+    with watching(tocsin.daemon.target, count, filter) as watchers:
         each = (tocsin.daemon.memory().rss - before) * 1e3 / count if count else None
         began = time.perf_counter()
         row = watched(what, spec, tocsin, None)
@@ -125,9 +134,9 @@ def _with(tocsin: Stack, count: int, what: str, spec: load.Spec) -> Row:
 class Watchers:
     """The process with the watchers, as seen from the one that started it."""
 
-    def __init__(self, target: str, count: int) -> None:
+    def __init__(self, target: str, count: int, filter: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.watchers", str(os.getpid()), target, str(count)],
+            [sys.executable, "-m", "bench.watchers", str(os.getpid()), target, str(count), filter],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -151,12 +160,12 @@ class Watchers:
 
 
 @contextmanager
-def watching(target: str, count: int) -> Iterator[Watchers | None]:
-    """So many watchers of everything, let in; None for none."""
+def watching(target: str, count: int, filter: str) -> Iterator[Watchers | None]:
+    """So many watchers, let in; None for none."""
     if not count:
         yield None
         return
-    watchers = Watchers(target, count)
+    watchers = Watchers(target, count, filter)
     try:
         yield watchers
     finally:
@@ -166,7 +175,8 @@ def watching(target: str, count: int) -> Iterator[Watchers | None]:
 class _Client:
     """The watchers, in their own process. Each message counts; a few watchers look into theirs."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, filter: str) -> None:
+        self._filter = filter
         self.counts = [0] * count
         self.latencies: list[float] = []
         self.ended: Counter[str] = Counter()
@@ -177,8 +187,9 @@ class _Client:
         options = [("grpc.use_local_subchannel_pool", 1)]
         channels = [grpc.aio.insecure_channel(target, options=options) for _ in range(_CHANNELS)]
         watch: list[Any] = [channel.unary_stream(_METHOD) for channel in channels]
-        empty = alert_groups_pb2.WatchAlertGroupsRequest().SerializeToString()
-        tasks = [asyncio.create_task(self._watch(watch[n % _CHANNELS](empty), n)) for n in range(len(self.counts))]
+        tasks = [
+            asyncio.create_task(self._watch(watch[n % _CHANNELS](self._request(n)), n)) for n in range(len(self.counts))
+        ]
         await self._all_in.wait()
         print("in", flush=True)
         cpu = time.process_time()
@@ -199,6 +210,11 @@ class _Client:
             cpu=round(time.process_time() - cpu, 2),
             ended=dict(self.ended),
         )
+
+    def _request(self, index: int) -> bytes:
+        """Asks for everything, or with a filter that is written as no other."""
+        text = self._filter + " " * index if self._filter else ""
+        return alert_groups_pb2.WatchAlertGroupsRequest(filter=text).SerializeToString()
 
     async def _watch(self, call: Any, index: int) -> None:
         try:
@@ -227,9 +243,9 @@ class _Client:
 
 def main() -> None:
     """The process of the watchers."""
-    parent, target, count = sys.argv[1:]
+    parent, target, count, filter = sys.argv[1:]
     die_with(int(parent))
-    print(json.dumps(asdict(asyncio.run(_Client(int(count)).run(target)))))
+    print(json.dumps(asdict(asyncio.run(_Client(int(count), filter).run(target)))))
 
 
 if __name__ == "__main__":

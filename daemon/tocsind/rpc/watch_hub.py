@@ -44,6 +44,8 @@ PATIENCE_BEHIND = 2.0
 PROGRESS = 10.0
 
 _LOOK = 0.5
+# So many are told at one look how far the hub is: every watcher there can be gets it in ten seconds.
+_MOST_PROGRESS = 200
 # While one that takes has more waiting, the hub does not read on; one takes if it took something so many seconds ago.
 _MUCH = 64
 _MUCH_BYTES = 256 * 1024
@@ -257,8 +259,11 @@ class Hub:
 
     async def _read_on(self) -> bool:
         """Tells one page of what happened; returns whether there is more."""
+        begin = self._loop.time()
         batch = await self._loop.run_in_executor(self._thread, self._read, self._revision, dict(self._topics))
+        read = self._loop.time() - begin
         await self._hand_out(batch)
+        await self._leave_free(self._loop.time() - read, batch)
         while self._is_crowded():
             await asyncio.sleep(_PAUSE)
         return batch.more
@@ -312,10 +317,14 @@ class Hub:
         while some := list(islice(rest, _AT_ONCE)):
             begin = self._loop.time()
             await self._take_turns(some)
-            if batch.more or self._news.is_set():
-                now = self._loop.time()
-                share = _FREE_BESIDE_WRITES if now - self._heard_at < _RECENTLY else _FREE
-                await asyncio.sleep(share * (now - begin))
+            await self._leave_free(begin, batch)
+
+    async def _leave_free(self, begin: float, batch: _Batch) -> None:
+        """Rests after what was begun at `begin`, if there is more to do."""
+        if batch.more or self._news.is_set():
+            now = self._loop.time()
+            share = _FREE_BESIDE_WRITES if now - self._heard_at < _RECENTLY else _FREE
+            await asyncio.sleep(share * (now - begin))
 
     async def _take_turns(self, watchers: list[Watcher]) -> None:
         """Wakes watchers, and waits until they have taken all that waits for them, but not for long."""
@@ -349,10 +358,11 @@ class Hub:
             for watcher in self._watchers:
                 if watcher.is_stuck_at(now):
                     watcher.stream.end(_slow(watcher.sent))
-                # One that read ahead of the hub has been told of more already.
-                elif watcher.is_idle_since(now - PROGRESS) and self._revision > (watcher.sent or 0):
-                    watcher.put([watcher.topic.progress(self._revision)])
-                    watcher.wake()
+            # One that read ahead of the hub has been told of more already.
+            idle = (w for w in self._watchers if w.is_idle_since(now - PROGRESS) and self._revision > (w.sent or 0))
+            for watcher in list(islice(idle, _MOST_PROGRESS)):
+                watcher.put([watcher.topic.progress(self._revision)])
+                watcher.wake()
 
 
 def _messages(topic: Topic, happened: list[Happening]) -> list[Message]:
