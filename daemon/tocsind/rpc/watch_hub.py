@@ -5,10 +5,10 @@ Rules
   watchers, and once for however many commits came meanwhile. Nothing here waits for a watcher.
 - A watcher becomes live when it has read up to where the hub is or further: looking and joining is one step of the
   event loop, so nothing is missed, and what it has read already is not given to it again.
-- The file is the queue. While watchers that do take what they get have much waiting, the hub does not read on: many
-  busy watchers are told later, not from a longer queue.
 - Intake comes first. Sending to a thousand watchers takes a good part of a tenth of a second in which deliveries would
   wait: so a few are told at a time, and while more has happened already, a good part of the time is left free.
+- The file is the queue. The hub reads on when those that it told have taken it, but for those that are slow: where
+  there is more to send than we can, watchers are told later, not from a longer queue.
 - One that does not take what it gets is left behind: with `MOST_WAITING` messages or bytes waiting it is no longer
   live, its queue is dropped, and it goes on from the file. So it costs a bounded amount of memory, and nobody else
   anything.
@@ -44,16 +44,15 @@ PATIENCE_BEHIND = 2.0
 PROGRESS = 10.0
 
 _LOOK = 0.5
+_LATE = 0.5
 # So many are told at one look how far the hub is: every watcher there can be gets it in ten seconds.
 _MOST_PROGRESS = 200
-# While one that takes has more waiting, the hub does not read on; one takes if it took something so many seconds ago.
-_MUCH = 64
-_MUCH_BYTES = 256 * 1024
-_TAKING = 0.5
-_PAUSE = 0.02
 _AFTER_FAILURE = 1.0
-# So many watchers are told at once, and the next ones when these have taken it, or this much later.
+# So many watchers are told at once, and the next ones when these have taken it. Nobody waits for one that has not taken
+# a message for so long; nor for all of them together longer than this for each message, about ten times the usual.
 _AT_ONCE = 16
+_TAKING = 0.05
+_EACH = 0.001
 _TURN = 0.02
 # While there is more to tell, so many times as much time is left free as telling took; the first one while what is to
 # be told is still being written. (Measured with 1,000 watchers and as many new groups as possible: without, intake
@@ -128,11 +127,6 @@ class Watcher:
     def wake(self) -> None:
         """Has `next` look again."""
         self._wake.set()
-
-    @property
-    def has_much_waiting(self) -> bool:
-        """Whether it has enough to take for a while."""
-        return len(self.waiting) > _MUCH or self._size > _MUCH_BYTES
 
     def is_idle_since(self, moment: float) -> bool:
         """Whether it is live, has nothing to take, and was told nothing since then."""
@@ -264,8 +258,6 @@ class Hub:
         read = self._loop.time() - begin
         await self._hand_out(batch)
         await self._leave_free(self._loop.time() - read, batch)
-        while self._is_crowded():
-            await asyncio.sleep(_PAUSE)
         return batch.more
 
     def _read(self, after: int, topics: dict[str | int, Topic]) -> _Batch:
@@ -327,7 +319,7 @@ class Hub:
             await asyncio.sleep(share * (now - begin))
 
     async def _take_turns(self, watchers: list[Watcher]) -> None:
-        """Wakes watchers, and waits until they have taken all that waits for them, but not for long."""
+        """Wakes watchers, and waits until those of them that are not slow have taken all that waits for them."""
         busy = set(watchers)
         done = asyncio.Event()
 
@@ -339,23 +331,23 @@ class Hub:
         for watcher in watchers:
             watcher.on_idle = on_idle
             watcher.wake()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_TURN):
-                await done.wait()
-
-    def _is_crowded(self) -> bool:
         now = self._loop.time()
-        return any(
-            watcher.has_much_waiting and watcher.is_taking_at(now)
-            for members in self._members.values()
-            for watcher in members
-        )
+        latest = now + max(_TURN, _EACH * sum(len(watcher.waiting) for watcher in watchers))
+        while busy and now < latest:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_TURN):
+                    await done.wait()
+            now = self._loop.time()
+            busy = {watcher for watcher in busy if watcher.is_taking_at(now)}
 
     async def _tend(self) -> None:
         while True:
-            await asyncio.sleep(min(_LOOK, PROGRESS, PATIENCE_BEHIND))
+            pause = min(_LOOK, PROGRESS, PATIENCE_BEHIND)
+            planned = self._loop.time() + pause
+            await asyncio.sleep(pause)
             now = self._loop.time()
-            for watcher in self._watchers:
+            # Where we are late ourselves (frozen, or very busy), nobody else is to blame.
+            for watcher in self._watchers if now < planned + _LATE else ():
                 if watcher.is_stuck_at(now):
                     watcher.stream.end(_slow(watcher.sent))
             # One that read ahead of the hub has been told of more already.
