@@ -1,7 +1,6 @@
 """The daemon, wired: what `tocsind` runs and tests boot."""
 
-import contextlib
-from concurrent.futures import Future, InvalidStateError
+import queue
 
 import structlog
 
@@ -24,7 +23,8 @@ class Main:
 
     def __init__(self, config: Config, clock: Clock | None = None) -> None:
         health = Health()
-        self._told_to_stop: Future[int] = Future()
+        # A queue of this kind, and nothing with a lock of its own: a signal handler may interrupt who waits for it.
+        self._told_to_stop: queue.SimpleQueue[int] = queue.SimpleQueue()
         self.engine = Engine(config.data, clock or SystemClock(), health.report, on_broken=lambda: self.stop(1))
         try:
             self._server = Server(
@@ -43,12 +43,11 @@ class Main:
 
     def stop(self, status: int = 0) -> None:
         """Has `run` end; may be called from a signal handler, and more than once."""
-        with contextlib.suppress(InvalidStateError):
-            self._told_to_stop.set_result(status)
+        self._told_to_stop.put(status)
 
     def run(self) -> int:
         """Serves until `stop` is called; returns the exit status: 0, or 1 after a defect that only a restart mends."""
-        status = self._told_to_stop.result()
+        status = self._told_to_stop.get()
         self.close()
         return status
 

@@ -1,35 +1,31 @@
-"""Telling watchers that there is something new: they wait here, and read the file for what it is."""
+"""Telling watchers that there is something new to read in the file.
+
+A listener is called by whoever writes, right after a commit that wrote events: it must return at once and never raise.
+What happened it has to read from the file; several commits may have come by then.
+"""
 
 import threading
+from collections.abc import Callable
 
 
 class Changes:
-    """Counts commits that wrote events."""
+    """Who wants to hear of commits that wrote events."""
 
     def __init__(self) -> None:
-        self._condition = threading.Condition()
-        self._commits = 0
-        self._closed = False
+        self._lock = threading.Lock()
+        self._listeners: tuple[Callable[[], None], ...] = ()
 
-    def commits(self) -> int:
-        """Returns how many there were; to be asked before the file is read."""
-        with self._condition:
-            return self._commits
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Has `listener` called from now on, in the thread that writes."""
+        with self._lock:
+            self._listeners = (*self._listeners, listener)
+
+    def ignore(self, listener: Callable[[], None]) -> None:
+        """No longer calls it; one call may be under way."""
+        with self._lock:
+            self._listeners = tuple(known for known in self._listeners if known != listener)
 
     def announce(self) -> None:
-        """There was another one."""
-        with self._condition:
-            self._commits += 1
-            self._condition.notify_all()
-
-    def wait(self, commits: int, seconds: float) -> bool:
-        """Waits until there were more than `commits`, at most so long; returns whether to go on at all."""
-        with self._condition:
-            self._condition.wait_for(lambda: self._commits > commits or self._closed, seconds)
-            return not self._closed
-
-    def close(self) -> None:
-        """Sends every watcher home."""
-        with self._condition:
-            self._closed = True
-            self._condition.notify_all()
+        """There was such a commit."""
+        for listener in self._listeners:
+            listener()

@@ -88,7 +88,6 @@ class Engine:
 
     def close(self) -> None:
         """Finishes what is queued, writes what is kept in memory for a while, and closes the file."""
-        self.changes.close()
         self._writer.submit(self._ticker.stamp)
         self.submit(api_tokens.note_uses)
         self._writer.stop()

@@ -21,7 +21,7 @@ from tocsind.engine.memory import Memory
 from tocsind.sqlite import audit as audit_rows
 from tocsind.sqlite import heartbeats as heartbeat_rows
 from tocsind.sqlite import integrations as integration_rows
-from tocsind.sqlite import requests, retention
+from tocsind.sqlite import removal, requests, retention
 from tocsind.sqlite.writer import Entry, Job, Transaction
 
 SECOND = 1_000_000
@@ -105,6 +105,9 @@ class Ticker:
         )
         self._sweep_from = after
         old = self._memory.no_later_than()
+        gone = removal.old_tombstones(transaction.connection, old - removal.TOMBSTONES_KEPT, STEP_ROWS)
+        removal.expire(transaction.connection, gone, old)
+        removed += len(gone)
         removed += audit_rows.remove_before(transaction.connection, old - audit.KEPT, STEP_ROWS)
         removed += requests.remove_before(transaction.connection, old - once.KEPT, STEP_ROWS)
         api_tokens.note_uses(transaction, self._memory)

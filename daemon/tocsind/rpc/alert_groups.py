@@ -16,8 +16,7 @@ from tocsind.rpc.access import caller
 from tocsind.rpc.mutation import Repeatable, change
 from tocsind.rpc.watch import Watch
 from tocsind.sqlite import alert_groups as rows
-from tocsind.sqlite import alerts, events, integrations
-from tocsind.sqlite.group_list import GroupList
+from tocsind.sqlite import alerts, events
 
 
 class _Acting(Repeatable, Protocol):
@@ -55,12 +54,7 @@ class AlertGroupServicer(alert_groups_pb2_grpc.AlertGroupServiceServicer):
         scope = f"alertGroups {wanted} {newest_first}"
         after = paging.pair_after(scope, request.page_token)
         with self._engine.store.reading() as connection:
-            integration_id = None
-            if wanted.integration is not None:
-                integration_id = integrations.any_id(connection, wanted.integration)
-                if integration_id is None:
-                    raise not_found(f"integrations/{wanted.integration}")
-            listed = GroupList(wanted, integration_id, newest_first)
+            listed = group_filter.listed(connection, wanted, newest_first=newest_first)
             page = listed.page(connection, after, size)
             total = listed.count(connection) if request.include_total_size else 0
         return alert_groups_pb2.ListAlertGroupsResponse(
@@ -191,12 +185,21 @@ class AlertGroupServicer(alert_groups_pb2_grpc.AlertGroupServiceServicer):
         number = names.group_number(request.name)
         return change(self._engine, request, encode.nothing, jobs.delete, number, by=caller())
 
-    async def WatchAlertGroups(
+    def WatchAlertGroups(
         self, request: alert_groups_pb2.WatchAlertGroupsRequest, context: grpc.ServicerContext
     ) -> AsyncIterator[alert_groups_pb2.WatchAlertGroupsResponse]:
         """Streams what happens."""
-        async for message in self._watch.stream(request):
-            yield message
+        return self._watch.groups(request)
+
+    def WatchEvents(
+        self, request: alert_groups_pb2.WatchEventsRequest, context: grpc.ServicerContext
+    ) -> AsyncIterator[alert_groups_pb2.WatchEventsResponse]:
+        """Streams what happens to one group."""
+        return self._watch.events(request)
+
+    def close(self) -> None:
+        """Ends what watching needs; there are no streams any more."""
+        self._watch.close()
 
     def _act(
         self, request: _Acting, context: grpc.ServicerContext, action: Action, silence_for: int | None = None

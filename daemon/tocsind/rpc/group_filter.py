@@ -4,16 +4,18 @@ The grammar is that of `filter_grammar.py`; docs/filters.md describes the fields
 contradicts itself is no error: it wants nothing.
 """
 
+import sqlite3
 from dataclasses import replace
 from functools import reduce
 
 from tocsind.domain.alert_group import Source, State
-from tocsind.domain.errors import TocsinError
+from tocsind.domain.errors import TocsinError, not_found
 from tocsind.domain.group_filter import GroupFilter, LabelCondition, LabelTest, fold
 from tocsind.domain.span import ALWAYS
 from tocsind.rpc import names
 from tocsind.rpc.filter_grammar import Comparison, Token, comparisons, member, refusal, span
-from tocsind.sqlite.group_list import AMBIGUOUS_NAMES
+from tocsind.sqlite import integrations
+from tocsind.sqlite.group_list import AMBIGUOUS_NAMES, GroupList
 
 _FIELDS = (
     "state, integration, route, source, title, labels.NAME, create_time, resolve_time and last_notification_time are"
@@ -26,6 +28,17 @@ def parse(text: str) -> GroupFilter:
     """Reads a filter; TocsinError (INVALID) where it cannot be read. Filters that say the same with the same fields in
     another order are equal."""
     return reduce(_narrow, comparisons(text), GroupFilter())
+
+
+def listed(connection: sqlite3.Connection, wanted: GroupFilter, *, newest_first: bool = True) -> GroupList:
+    """Returns the list of the groups that are wanted. TocsinError (NOT_FOUND) where there never was the integration
+    that the filter names."""
+    integration_id = None
+    if wanted.integration is not None:
+        integration_id = integrations.any_id(connection, wanted.integration)
+        if integration_id is None:
+            raise not_found(f"integrations/{wanted.integration}")
+    return GroupList(wanted, integration_id, newest_first)
 
 
 def _narrow(wanted: GroupFilter, comparison: Comparison) -> GroupFilter:

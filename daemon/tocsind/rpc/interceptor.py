@@ -13,6 +13,8 @@ import asyncio
 import inspect
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from contextvars import ContextVar
 from typing import Any
 
 import grpc
@@ -28,6 +30,7 @@ from tocsind.rpc.access import OPEN, Calling, Gate, trace_id_of
 
 log = structlog.get_logger()
 
+_STREAM: ContextVar["Stream"] = ContextVar("stream")
 _READS = ("Get", "List", "BatchGet", "Watch", "Attend", "Deliver")
 
 
@@ -82,9 +85,11 @@ class Interceptor(grpc.aio.ServerInterceptor):
             try:
                 caller = self._gate.admit(method, metadata, trace_id, context.time_remaining())
                 stream = self._streams.open(caller)
+                _STREAM.set(stream)
                 with Calling(caller):
-                    async for message in behaviour(request, context):
-                        await stream.write(context, message)
+                    async with aclosing(behaviour(request, context)) as messages:
+                        async for message in messages:
+                            await stream.write(context, message)
             except asyncio.CancelledError:
                 if stream is None or stream.ended_with is None:
                     raise
@@ -151,6 +156,11 @@ class Stream:
             self.ended_with = error
             if not self.writing:
                 self._task.cancel()
+
+
+def current_stream() -> Stream:
+    """Returns the stream that the current task serves."""
+    return _STREAM.get()
 
 
 class Streams:

@@ -130,9 +130,10 @@ class Server:
     async def _open(self, listeners: Sequence[Listener]) -> None:
         engine = self._engine
         self._intake = IntakeServicer(engine)
+        self._groups = AlertGroupServicer(engine)
         services: list[tuple[Any, Any]] = [
             (access_pb2_grpc.add_AccessServiceServicer_to_server, AccessServicer(engine)),
-            (alert_groups_pb2_grpc.add_AlertGroupServiceServicer_to_server, AlertGroupServicer(engine)),
+            (alert_groups_pb2_grpc.add_AlertGroupServiceServicer_to_server, self._groups),
             (audit_pb2_grpc.add_AuditServiceServicer_to_server, AuditServicer(engine)),
             (heartbeats_pb2_grpc.add_HeartbeatServiceServicer_to_server, HeartbeatServicer(engine)),
             (intake_pb2_grpc.add_IntakeServiceServicer_to_server, self._intake),
@@ -193,6 +194,7 @@ class Server:
         await asyncio.sleep(0)
         self._streams.stop()
         await asyncio.gather(*stopping)
+        self._groups.close()
         self._intake.close()
 
     def _close(self) -> None:

@@ -1,7 +1,9 @@
-"""Removing what a person asked to be removed: all that a group says, a group as a whole, and what is left of it.
+"""Removing all that a group says, a group as a whole, and what is left of it.
 
-Whoever deletes a group leaves one event of it, its tombstone: watchers that were away then learn of the deletion when
-they resume. It is small, and removed once nobody can reasonably want to resume from before it.
+A person who deletes a group leaves one event of it, its tombstone: watchers that were away then learn of the deletion
+when they resume. It is small, and removed once nobody can reasonably want to resume from before it. Of what goes because
+its time has passed nobody is told: so it is kept in mind, in the same transaction, up to which revision events are gone,
+and who wants to resume from before that is told to begin anew (`rpc/watch.py`).
 """
 
 import sqlite3
@@ -9,6 +11,7 @@ from collections.abc import Sequence
 
 from tocsind.domain.alert_group import EventKind
 from tocsind.domain.identity import wiped_identity
+from tocsind.sqlite import events
 
 TITLE_OF_WIPED = "Wiped"
 TOMBSTONES_KEPT = 90 * 86_400 * 1_000_000
@@ -28,6 +31,12 @@ def wipe(connection: sqlite3.Connection, group_ids: Sequence[int]) -> None:
         connection.execute(_EMPTY, (wiped_identity(group_id), TITLE_OF_WIPED, group_id))
         connection.execute(_BLANK, (group_id,))
     _remove_content(connection, group_ids)
+
+
+def expire(connection: sqlite3.Connection, group_ids: Sequence[int], now: int) -> None:
+    """Removes groups whose time has passed, or what is left of them. `now` in microseconds since 1970."""
+    events.forget(connection, group_ids, now)
+    remove(connection, group_ids)
 
 
 def remove(connection: sqlite3.Connection, group_ids: Sequence[int]) -> None:

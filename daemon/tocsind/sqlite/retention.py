@@ -7,6 +7,8 @@ gives the oldest first; the pages are used again by new groups.
 
 import sqlite3
 
+from tocsind.sqlite import removal
+
 _INTEGRATIONS = "SELECT id, retention FROM integrations WHERE id > ? ORDER BY id LIMIT ?"
 _EXPIRED = "SELECT id FROM alert_groups WHERE state = 4 AND integration_id = ? AND state_since < ? LIMIT ?"
 
@@ -28,8 +30,7 @@ def remove_expired(
         after = integration_id
     else:
         after = after if len(walked) == integrations else 0
-    for table in ("alerts", "events"):
-        connection.executemany(f"DELETE FROM {table} WHERE group_id = ?", [(i,) for i in ids])
-    connection.executemany("DELETE FROM payloads WHERE id BETWEEN ? AND ?", [(2 * i, 2 * i + 1) for i in ids])
-    connection.executemany("DELETE FROM alert_groups WHERE id = ?", [(i,) for i in ids])
+    if not ids:
+        return after, 0
+    removal.expire(connection, ids, now)
     return after, len(ids)

@@ -2,30 +2,14 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator
-from typing import Any
 
 import grpc
 import pytest
 from notices import notice
-from running_daemon import AlertGroup, Event, RunningDaemon, reason
+from running_daemon import AlertGroup, RunningDaemon, reason
+from watching import take, watch
 
-from tocsin.v1 import alert_groups_pb2
-from tocsind.rpc.watch import MOST_WATCHERS
-
-
-def watch(daemon: RunningDaemon, revision: int | None = None) -> Any:
-    """A watcher that has been let in, and where it begins."""
-    call = daemon.groups.WatchAlertGroups(alert_groups_pb2.WatchAlertGroupsRequest(revision=revision), timeout=30)
-    return call, next(call).revision
-
-
-def take(call: Iterator[Any], count: int) -> list[tuple[int, str, str]]:
-    """The next changes: revision, kind and group."""
-    return [
-        (change.revision, Event.Kind.Name(change.event.kind), change.alert_group.name)
-        for _, change in zip(range(count), call, strict=False)
-    ]
+from tocsind.rpc import watch_hub
 
 
 def test_a_watcher_is_told_what_happens_from_now_on(daemon: RunningDaemon) -> None:
@@ -115,9 +99,12 @@ def test_a_revision_that_cannot_be_is_refused(
     assert (refusal.value.code(), reason(refusal.value)) == (code, why)
 
 
-def test_too_many_watchers_are_refused_and_a_place_is_free_again(daemon: RunningDaemon) -> None:
+def test_too_many_watchers_are_refused_and_a_place_is_free_again(
+    daemon: RunningDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One more than there are places is told so; other calls are answered, and a place that is left can be taken."""
-    watchers = [watch(daemon)[0] for _ in range(MOST_WATCHERS)]
+    monkeypatch.setattr(watch_hub, "MOST_WATCHERS", 16)
+    watchers = [watch(daemon)[0] for _ in range(16)]
     with pytest.raises(grpc.RpcError, match="watchers already") as refusal:
         watch(daemon)
     assert refusal.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
