@@ -30,7 +30,7 @@ from tocsin_gateway.edge import Edge
 from tocsin_gateway.intake import HeartbeatResource, NotificationResource
 from tocsin_gateway.metrics import Metrics
 from tocsin_gateway.presence import Presence
-from tocsin_gateway.status import Exposition, Healthy, Ready
+from tocsin_gateway.status import DaemonExposition, Exposition, Healthy, Ready
 
 NOTIFICATIONS: Final = "/integrations/v1/{integration_type}/{credential}"
 HEARTBEATS: Final = NOTIFICATIONS + "/heartbeat"
@@ -95,6 +95,7 @@ class _Gateway:
         self._app.add_route(NOTIFICATIONS, NotificationResource(*intake))
         self._app.add_route(HEARTBEATS, HeartbeatResource(*intake))
         self._app.add_route("/-/ready", Ready(self._channel))
+        self._app.add_route("/metrics/daemon", DaemonExposition(self._channel))
         # What stands now stands for ever, and what comes later is mostly freed by reference counts. Measured at 64
         # connections: p99 of repeats 12 instead of 25 ms, CPU -8 %.
         gc.collect()

@@ -33,6 +33,7 @@ from tocsin.v1 import (
     heartbeats_pb2_grpc,
     intake_pb2_grpc,
     integrations_pb2_grpc,
+    monitoring_pb2_grpc,
 )
 from tocsind.domain.access import Role
 from tocsind.engine.engine import Engine
@@ -45,6 +46,7 @@ from tocsind.rpc.heartbeats import HeartbeatServicer
 from tocsind.rpc.intake import IntakeServicer
 from tocsind.rpc.integrations import IntegrationServicer
 from tocsind.rpc.interceptor import Interceptor, Streams
+from tocsind.rpc.monitoring import MonitoringServicer
 from tocsind.rpc.tls import TlsError, TlsFiles, server_credentials
 
 THREADS = 48
@@ -104,7 +106,7 @@ class Server:
         self._tls = tls
         self._plain_tcp = plain_tcp
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="rpc")
-        self._streams = Streams(engine.memory.keyring)
+        self._streams = Streams(engine.memory.keyring, engine.metrics)
         self._servers: list[grpc.aio.Server] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rpc", daemon=True)
@@ -138,13 +140,14 @@ class Server:
                 integrations_pb2_grpc.add_IntegrationServiceServicer_to_server,
                 IntegrationServicer(engine, self._base_url),
             ),
+            (monitoring_pb2_grpc.add_MonitoringServiceServicer_to_server, MonitoringServicer(engine)),
             (health_pb2_grpc.add_HealthServicer_to_server, self._health.servicer),
         ]
         for listener in listeners:
             gate = Gate(engine.memory.keyring, engine.clock, listener.role)
             server = grpc.aio.server(
                 self._threads,
-                interceptors=[Interceptor(gate, self._streams, engine.clock)],
+                interceptors=[Interceptor(gate, self._streams, engine.clock, engine.metrics)],
                 options=_OPTIONS,
                 maximum_concurrent_rpcs=MOST_CALLS,
             )
