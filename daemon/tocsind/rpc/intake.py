@@ -22,13 +22,8 @@ INTAKE_THREADS = 16
 
 log = structlog.get_logger()
 
-_REFUSED = (
-    Outcome.CREDENTIAL_UNKNOWN,
-    Outcome.CREDENTIAL_REFUSED,
-    Outcome.WRONG_TYPE,
-    Outcome.EXPIRED,
-    Outcome.FAILED,
-)
+# What failed has lines of its own.
+_REFUSED = (Outcome.CREDENTIAL_UNKNOWN, Outcome.CREDENTIAL_REFUSED, Outcome.WRONG_TYPE, Outcome.EXPIRED)
 _OUTCOMES = {outcome: intake_pb2.Receipt.Outcome.Value(outcome.name) for outcome in Outcome}
 
 
