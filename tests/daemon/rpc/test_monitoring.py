@@ -11,6 +11,8 @@ from notices import notice
 from running_daemon import Integration, RunningDaemon
 
 from tocsin.v1 import alert_groups_pb2, heartbeats_pb2, intake_pb2, monitoring_pb2, monitoring_pb2_grpc
+from tocsind.domain.errors import TocsinError
+from tocsind.engine.deliver import Delivery, deliver
 from tocsind.engine.memory import Memory
 from tocsind.sqlite.writer import Transaction
 
@@ -72,22 +74,27 @@ def test_groups_are_counted_as_they_open_and_end(daemon: RunningDaemon) -> None:
 
 
 def test_what_is_undone_is_not_counted(daemon: RunningDaemon) -> None:
-    """A group that was to be opened by a transaction that failed was not opened."""
-    integration = daemon.integration()
-    daemon.engine.store.writer.execute("PRAGMA busy_timeout = 0")
-    other = sqlite3.connect(daemon.engine.store.path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")  # Somebody else holds the file.
-    with pytest.raises(grpc.RpcError):
-        daemon.fire(integration)
+    """A group that was to be opened by a transaction that failed was not opened; and the daemon cannot write until it
+    could again."""
+    token = daemon.integration().token
+    delivery = Delivery("alertmanager", token, "", daemon.clock.steady(), daemon.clock.steady(), notice("a"))
 
+    def fail(transaction: Transaction, memory: Memory) -> None:
+        (receipt,) = deliver(transaction, memory, [delivery])
+        assert receipt.group is not None
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with pytest.raises(TocsinError, match="disk I/O error"):
+        daemon.engine.change(fail)
+
+    opened = 'tocsin_alert_groups_opened_total{how="new"}'
     assert figure(daemon, "tocsin_writable") == 0
-    assert figure(daemon, "tocsin_failed_transactions_total") >= 1
-    assert figure(daemon, 'tocsin_alert_groups_opened_total{how="new"}') == 0
-    other.close()
+    assert figure(daemon, "tocsin_failed_transactions_total") == 1
+    assert figure(daemon, opened) == 0
 
-    daemon.fire(integration)
+    daemon.engine.change(deliver, [delivery])
     assert figure(daemon, "tocsin_writable") == 1
-    assert figure(daemon, 'tocsin_alert_groups_opened_total{how="new"}') == 1
+    assert figure(daemon, opened) == 1
 
 
 def test_each_commit_is_measured(daemon: RunningDaemon) -> None:
