@@ -91,6 +91,8 @@ def test_errors_are_logged_but_not_without_end(own_daemon: FakeDaemon, own_gatew
     own_daemon.judge = lambda _: Receipt(outcome=Receipt.APPLIED)
     assert own_gateway.ask("POST", NOTIFY, BODY, {"X-Request-Id": "well"}).status == 200
     assert own_gateway.ask("POST", NOTIFY, b"{", {"X-Request-Id": "ill"}).status == 400
+    # It answers before it writes the line, and what was sent later after it.
+    assert own_gateway.ask("GET", "/-/healthy").status == 200
     (line,) = lines(own_gateway, "answered with an error")
     assert (line["trace_id"], line["kind"], line["status"], line["level"]) == ("ill", "notification", 400, "info")
     assert "well" not in own_gateway.log

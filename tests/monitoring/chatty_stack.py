@@ -65,7 +65,12 @@ class ChattyStack(Stack):
         client.call(client.alert_groups.ListAlertGroups, alert_groups_pb2.ListAlertGroupsRequest())
         client.call(client.heartbeats.ListHeartbeats, heartbeats_pb2.ListHeartbeatsRequest())
         sender.close()
-        until(lambda: len(self.lines("gateway", "answered with an error")) >= 6, "the gateway has logged its errors")
+        refused = sum(400 <= status < 500 for status in self.statuses)
+        until(lambda: len(self.refusals()) == refused, "the gateway has logged its answers")
+
+    def refusals(self) -> list[dict[str, Any]]:
+        """The lines of the gateway about requests that are wrong in themselves."""
+        return [line for line in self.lines("gateway", "answered with an error") if line["status"] < 500]
 
     def page(self, path: str) -> str:
         """What the gateway serves."""
