@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint bench proto clean
+.PHONY: run test lint bench proto docs clean
 
 run: $(VENV)/.run  ## a trial: daemon and gateway in the foreground
 	$(BIN)/tocsin up $(ARGS)
@@ -19,8 +19,13 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.run  ## figures of this machine, as a table and as JSON
 	$(BIN)/python -m bench $(ARGS)
 
-proto: $(VENV)/.dev  ## stubs and text descriptor from the .proto files
+proto: $(VENV)/.dev  ## stubs, text descriptor and docs/api.md from the .proto files
 	$(BIN)/python proto/generate.py
+	$(BIN)/python proto/reference.py
+
+docs: proto  ## the generated pages of docs/
+	$(BIN)/python docs/write_errors.py > docs/errors.md.new && mv docs/errors.md.new docs/errors.md
+	$(BIN)/python -m tocsin_cli.reference > docs/cli.md.new && mv docs/cli.md.new docs/cli.md
 
 clean:
 	rm -rf $(VENV) tocsin-data .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -4,12 +4,16 @@ import sys
 
 import click
 
-from . import group_actions, watch  # noqa: F401  (they add their commands to `groups`)
+from . import group_actions, group_removal, watch  # noqa: F401  (they add their commands to `groups`)
+from .audit import audit
 from .commands import Root
 from .connection import EXIT_CODES
 from .groups import groups
 from .heartbeats import heartbeats
 from .integrations import integrations
+from .metrics import metrics
+from .notes import notes
+from .tokens import tokens, whoami
 from .up import up
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
@@ -24,7 +28,7 @@ def tocsin() -> None:
     """
 
 
-for command in (integrations, groups, heartbeats, up):
+for command in (integrations, groups, notes, heartbeats, tokens, whoami, audit, metrics, up):
     tocsin.add_command(command)
 
 

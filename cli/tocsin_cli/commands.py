@@ -1,7 +1,9 @@
 """What all commands have in common: the options that each accepts, and how a command that failed says so.
 
-`--target`, `--output` and `--timeout` are accepted before the noun, after it, and after the verb; the last one given
+`--target`, `--output` and the like are accepted before the noun, after it, and after the verb; the last one given
 wins. They stand in a section of their own in every `--help`.
+
+A token is taken from a file or the environment, never from an argument: everybody can read those of a process.
 
 A failure is one line on stderr, `tocsin: what and where`, and an exit code from `connection.EXIT_CODES`.
 """
@@ -11,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import click
@@ -25,6 +28,8 @@ class Settings:
     target: str = field(default_factory=lambda: os.environ.get("TOCSIN_TARGET") or connection.DEFAULT_TARGET)
     output: str = "table"
     timeout: timedelta = connection.DEFAULT_TIMEOUT
+    token_file: Path | None = None
+    ca_file: Path | None = field(default_factory=lambda: _path(os.environ.get("TOCSIN_CA_FILE")))
 
     @property
     def json(self) -> bool:
@@ -33,7 +38,21 @@ class Settings:
 
     def connect(self) -> connection.Connection:
         """Return a connection to the daemon that the options name."""
-        return connection.Connection(self.target, self.timeout)
+        return connection.Connection(self.target, self.timeout, self.token(), self.ca_file)
+
+    def token(self) -> str | None:
+        """Return the secret of the API token to use, if there is one."""
+        if self.token_file is None:
+            return os.environ.get("TOCSIN_TOKEN", "").strip() or None
+        try:
+            return self.token_file.read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as error:
+            problem = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise connection.CommandError(f"{self.token_file}: {problem}", connection.USAGE) from error
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
 
 
 pass_settings = click.make_pass_decorator(Settings, ensure=True)
@@ -62,6 +81,23 @@ def common_options() -> list[click.Option]:
             metavar="ADDRESS",
             help="Where the daemon listens: unix:/PATH or HOST:PORT. Default: $TOCSIN_TARGET, else "
             f"{connection.DEFAULT_TARGET}.",
+            callback=_keep,
+            expose_value=False,
+        ),
+        CommonOption(
+            ["--token-file"],
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="The file with the secret of an API token. Default: the secret itself in $TOCSIN_TOKEN, else none.",
+            callback=_keep,
+            expose_value=False,
+        ),
+        CommonOption(
+            ["--ca-file"],
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Who vouches for the daemon's certificate, as PEM. Default: $TOCSIN_CA_FILE, else whom this machine "
+            "trusts. Addresses beyond this machine are always TLS.",
             callback=_keep,
             expose_value=False,
         ),

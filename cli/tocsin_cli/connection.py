@@ -1,26 +1,23 @@
 """The way to the daemon: where it listens, how long to wait, who is asking, and what its refusals mean.
 
-Every call bears the metadata `tocsin-actor`: the login name of whoever runs this, or TOCSIN_ACTOR. Every answer that
-is an error becomes one line on stderr and one of a few exit codes, so that scripts can tell "no such thing" from
-"try again later". The table of the codes is here, and nowhere else.
+Every call is made on behalf of the login name of whoever runs this, or of TOCSIN_ACTOR. Every answer that is an error
+becomes one line on stderr and one of a few exit codes, so that scripts can tell "no such thing" from "try again
+later". The table of the codes is here, and nowhere else.
 """
 
 import getpass
 import os
-import threading
-import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Self, TypeVar
 
 import click
 import grpc
 from google.protobuf.message import Message
 
+import tocsin
 from tocsin.v1.alert_groups_pb2 import WatchAlertGroupsRequest, WatchAlertGroupsResponse
-from tocsin.v1.alert_groups_pb2_grpc import AlertGroupServiceStub
-from tocsin.v1.heartbeats_pb2_grpc import HeartbeatServiceStub
-from tocsin.v1.integrations_pb2_grpc import IntegrationServiceStub
 
 DEFAULT_TARGET = "unix:/run/tocsin/tocsind.sock"
 DEFAULT_TIMEOUT = timedelta(seconds=10)
@@ -51,13 +48,6 @@ _EXIT_CODE_OF = {
     grpc.StatusCode.PERMISSION_DENIED: NOT_ALLOWED,
 }
 
-_CHANNEL_OPTIONS = [
-    # gRPC's 4 MiB would cut off payloads: Alertmanager's grow beyond, and the gateway takes 32 MiB.
-    ("grpc.max_receive_message_length", -1),
-    # The daemon is on this machine or this network; a proxy meant for the web must not catch its calls.
-    ("grpc.enable_http_proxy", 0),
-]
-
 
 class CommandError(click.ClickException):
     """Ends a command with one line on stderr and an exit code from EXIT_CODES."""
@@ -73,17 +63,28 @@ Response = TypeVar("Response", bound=Message)
 
 
 class Connection:
-    """A channel to the daemon with a stub for each service. Use it in a `with`; it connects at the first call."""
+    """A client of the daemon that fails as a command does. Use it in a `with`; it connects at the first call."""
 
-    def __init__(self, target: str, timeout: timedelta) -> None:
-        """Prepare for `target` in gRPC's notation; no answer within `timeout` is an error."""
+    def __init__(self, target: str, timeout: timedelta, token: str | None = None, ca_file: Path | None = None) -> None:
+        """Prepare for `target` in gRPC's notation; no answer within `timeout` is an error.
+
+        Raises CommandError for what cannot work.
+        """
         self.target = target
         self.timeout = timeout
-        self._channel = grpc.insecure_channel(target, options=_CHANNEL_OPTIONS)
-        self._metadata = (("tocsin-actor", actor()),)
-        self.integrations = IntegrationServiceStub(self._channel)
-        self.groups = AlertGroupServiceStub(self._channel)
-        self.heartbeats = HeartbeatServiceStub(self._channel)
+        try:
+            self._client = tocsin.connect(
+                target, token=token, actor=actor(), timeout=timeout.total_seconds(), ca_file=ca_file
+            )
+        except (ValueError, OSError) as error:
+            raise CommandError(str(error), USAGE) from error
+        self.access = self._client.access
+        self.audit = self._client.audit
+        self.groups = self._client.alert_groups
+        self.heartbeats = self._client.heartbeats
+        self.integrations = self._client.integrations
+        self.monitoring = self._client.monitoring
+        self.notes = self._client.notes
 
     def __enter__(self) -> Self:
         """Hand out the connection."""
@@ -91,71 +92,67 @@ class Connection:
 
     def __exit__(self, *_: object) -> None:
         """Hang up."""
-        self._channel.close()
+        self._client.close()
 
     def call(self, method: "grpc.UnaryUnaryMultiCallable[Request, Response]", request: Request) -> Response:
-        """Return the daemon's answer to one request. Raises CommandError for a refusal or for silence."""
+        """Return the daemon's answer to one request. Raises CommandError for a refusal or for silence.
+
+        A daemon that is not there is not waited for: the address may be misspelt.
+        """
         try:
-            return method(request, timeout=self.timeout.total_seconds(), metadata=self._metadata)
-        except grpc.RpcError as error:
+            return method(request, wait_for_ready=False)
+        except tocsin.Error as error:
             raise self.explain(error) from error
 
     def all_pages(self, method: "grpc.UnaryUnaryMultiCallable[Request, Response]", request: Request) -> Response:
         """Follow the pages of a list from `request` on; return one response with everything, without a page token."""
-        everything = self.call(method, request)
-        while token := everything.next_page_token:  # type: ignore[attr-defined]
-            following = type(request)()
-            following.CopyFrom(request)
-            following.page_token = token  # type: ignore[attr-defined]
-            everything.ClearField("next_page_token")
-            everything.MergeFrom(self.call(method, following))
+        everything: Response | None = None
+        try:
+            for page in self._client.pages(method, request, wait_for_ready=False):  # type: ignore[type-var]
+                if everything is None:
+                    everything = page
+                else:
+                    everything.MergeFrom(page)
+        except tocsin.Error as error:
+            raise self.explain(error) from error
+        assert everything is not None
+        everything.ClearField("next_page_token")
         return everything
 
-    def watch(self, request: WatchAlertGroupsRequest) -> Iterator[WatchAlertGroupsResponse]:
-        """Stream until the daemon or the reader ends it. Raises grpc.RpcError as it comes.
+    def watch(
+        self, request: WatchAlertGroupsRequest, on_break: Callable[[tocsin.Error], None]
+    ) -> tocsin.Watch[WatchAlertGroupsResponse]:
+        """Stream for ever, connecting again; `on_break` is told each time. Raises tocsin.Error."""
+        return self._client.watch(request, wait_for_ready=False, on_break=on_break)
 
-        The daemon's first message comes at once. Where it does not within the timeout, nobody is there, and the
-        stream ends with CANCELLED; after it, silence is only peace.
-        """
-        stream = self.groups.WatchAlertGroups(request, metadata=self._metadata)
-        impatience = threading.Timer(self.timeout.total_seconds(), stream.cancel)
-        impatience.daemon = True
-        impatience.start()
-        try:
-            for message in stream:
-                impatience.cancel()
-                yield message
-        finally:
-            impatience.cancel()
-            stream.cancel()
-
-    def explain(self, error: grpc.RpcError) -> CommandError:
-        """Turn what gRPC raised into one line for people and an exit code."""
-        status, details = status_of(error)
-        exit_code = exit_code_of(status)
-        if status is grpc.StatusCode.UNAVAILABLE:
-            if details.startswith(_NEVER_REACHED):
-                # "failed to connect to all addresses; last error: UNKNOWN: ipv4:...: Connection refused"
-                reason = details.rpartition(": ")[2].rstrip("]")
+    def explain(self, error: tocsin.Error) -> CommandError:
+        """Turn an error into one line for people and an exit code."""
+        exit_code = exit_code_of(error.code)
+        if error.code is grpc.StatusCode.UNAVAILABLE:
+            if error.message.startswith(_NEVER_REACHED):
+                reason = _connecting_ended_with(error.message)
                 return CommandError(f"cannot reach the daemon at {self.target}: {reason}{_HOW_TO_SET}", exit_code)
-            return CommandError(f"the daemon at {self.target} is unavailable: {details}", exit_code)
-        if status is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return CommandError(f"the daemon at {self.target} is unavailable: {error.message}", exit_code)
+        if error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
             patience = f"{self.timeout.total_seconds():g} s"
             return CommandError(f"no answer from the daemon at {self.target} within {patience}{_HOW_TO_SET}", exit_code)
-        if status is grpc.StatusCode.UNIMPLEMENTED:
-            return CommandError(f"the daemon at {self.target} does not know this call ({details})", exit_code)
-        return CommandError(details or status.name, exit_code)
+        if error.code is grpc.StatusCode.UNIMPLEMENTED:
+            return CommandError(f"the daemon at {self.target} does not know this call ({error.message})", exit_code)
+        return CommandError(error.message or error.code.name, exit_code)
 
 
 _NEVER_REACHED = ("failed to connect", "errors resolving", "DNS resolution failed")  # how gRPC's texts begin
 _HOW_TO_SET = " (--target or TOCSIN_TARGET says where it is)"
 
 
-def status_of(error: grpc.RpcError) -> tuple[grpc.StatusCode, str]:
-    """Return the code and the text of what gRPC raised."""
-    if isinstance(error, grpc.Call):
-        return error.code(), error.details() or ""
-    return grpc.StatusCode.UNKNOWN, str(error)
+def _connecting_ended_with(message: str) -> str:
+    """Return the part of gRPC's text that people can use.
+
+    "failed to connect to all addresses; last error: UNKNOWN: ipv4:...: Connection refused", or, where TLS failed,
+    "...: SSL_ERROR_SSL: error:1000007d:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED: ...: OK"
+    """
+    _, is_tls, why = message.partition("OPENSSL_internal:")
+    return f"TLS failed: {why.removesuffix(': OK')}" if is_tls else message.rpartition(": ")[2].rstrip("]")
 
 
 def exit_code_of(status: grpc.StatusCode) -> int:
@@ -164,12 +161,10 @@ def exit_code_of(status: grpc.StatusCode) -> int:
 
 
 def actor() -> str:
-    """Return who is asking, fit for a header: what is not printable ASCII is percent-encoded, as is `%` itself."""
-    name = os.environ.get("TOCSIN_ACTOR", "").strip()
-    if not name:
-        try:
-            name = getpass.getuser()
-        except (KeyError, OSError):  # an account without a name, as in some containers
-            name = f"uid-{os.getuid()}"
-    printable = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
-    return urllib.parse.quote(name, safe=printable)
+    """Return who is asking."""
+    if name := os.environ.get("TOCSIN_ACTOR", "").strip():
+        return name
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, as in some containers
+        return f"uid-{os.getuid()}"

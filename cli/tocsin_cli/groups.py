@@ -1,8 +1,10 @@
-"""`tocsin groups`: alert groups, what people act on. The commands that read them; the verbs are in group_actions.py,
-the stream is in watch.py.
+"""`tocsin groups`: alert groups, what people act on. The commands that read them; the verbs are in group_actions.py and
+group_removal.py, the stream is in watch.py.
 """
 
 import sys
+from collections.abc import Sequence
+from datetime import datetime
 
 import click
 
@@ -12,19 +14,25 @@ from tocsin.v1.alert_groups_pb2 import (
     GetAlertGroupRequest,
     GetPayloadRequest,
     ListAlertGroupsRequest,
+    ListAlertGroupsResponse,
     ListAlertsRequest,
     ListAlertsResponse,
     ListEventsRequest,
     ListEventsResponse,
 )
+from tocsin.v1.notes_pb2 import ListNotesRequest
 
-from . import names, output
+from . import filters, names, output, pages, times
 from .commands import Group, Settings, notice, pass_settings
+from .connection import Connection
+from .notes import print_notes
 
 _STATES = ["firing", "acknowledged", "silenced", "resolved", "open"]
+_ORDERS = {"newest": "create_time desc", "oldest": "create_time"}
 _ALERTS_SHOWN = 50
+_MOST_COUNTED = 100_000  # where the daemon stops counting
 
-_GROUP_COLUMNS = (
+GROUP_COLUMNS = (
     output.Column("NAME"),
     output.Column("STATE"),
     output.Column("FIRING", right=True),
@@ -58,48 +66,95 @@ def groups() -> None:
 @groups.command("list")
 @click.option("--state", type=click.Choice(_STATES), help="Only groups in this state; open: all but resolved.")
 @click.option("--integration", type=names.INTEGRATION, help="Only groups of this integration: integrations/ID.")
-@click.option("--page-size", type=click.IntRange(1, 1000), help="At most this many at once. Default: 50.")
-@click.option("--page-token", metavar="TOKEN", help="The nextPageToken of the page before (-o json prints it).")
-@click.option("--all", "everything", is_flag=True, help="Follow the pages to the last one.")
+@click.option("--label", "labels", type=filters.LABEL, multiple=True, help="Only groups with this label. Repeatable.")
+@click.option("--title", metavar="TEXT", help="Only groups with this in their title.")
+@click.option("--since", type=times.AGO, help="Only groups opened then or later: 1d, a day ago, or 2026-11-23T10:00.")
+@click.option("--until", type=times.AGO, help="Only groups opened before: 1h, an hour ago, or 2026-11-24.")
+@click.option(
+    "--filter",
+    "expression",
+    metavar="EXPR",
+    default="",
+    help="Only groups that match, in the notation of the API: 'labels.severity = \"critical\"'.",
+)
+@click.option("--order", type=click.Choice(list(_ORDERS)), help="Which come first. Default: newest.")
+@click.option("--total", is_flag=True, help="Say on stderr how many there are (-o json: totalSize).")
+@pages.page_options
 @pass_settings
 def list_(
     settings: Settings,
     state: str | None,
     integration: str | None,
-    page_size: int | None,
-    page_token: str | None,
+    labels: Sequence[str],
+    title: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    expression: str,
+    order: str | None,
+    total: bool,
+    page_size: int,
+    page_token: str,
     everything: bool,
 ) -> None:
-    """List alert groups, newest first."""
+    """List alert groups, newest first.
+
+    Of several conditions all have to hold.
+    """
+    conditions = [expression]
+    if state is not None:
+        conditions.append(filters.OPEN if state == "open" else f"state = {state.upper()}")
+    if integration is not None:
+        conditions.append(f"integration = {filters.quoted(integration)}")
+    conditions += labels
+    if title is not None:
+        conditions.append(f"title:{filters.quoted(title)}")
+    conditions += filters.created(since, until)
     request = ListAlertGroupsRequest(
-        page_size=page_size or 0, page_token=page_token or "", filter=_filter(state, integration)
+        page_size=page_size,
+        page_token=page_token,
+        filter=filters.all_of(conditions),
+        order_by=_ORDERS[order] if order is not None else "",
+        include_total_size=total,
     )
     with settings.connect() as daemon:
-        if everything:
-            response = daemon.all_pages(daemon.groups.ListAlertGroups, request)
-        else:
-            response = daemon.call(daemon.groups.ListAlertGroups, request)
+        response = _all(daemon, request) if everything else daemon.call(daemon.groups.ListAlertGroups, request)
     if settings.json:
         output.print_json(response, "alertGroups")
         return
-    output.print_table(_GROUP_COLUMNS, map(_group_row, response.alert_groups))
-    if response.next_page_token:
-        notice("there are more: --all lists them all")
+    pages.print_page(GROUP_COLUMNS, map(group_row, response.alert_groups), response)
+    if total:
+        more = " or more" if response.total_size == _MOST_COUNTED else ""
+        notice(f"{response.total_size}{more} in all")
+
+
+def _all(daemon: Connection, request: ListAlertGroupsRequest) -> ListAlertGroupsResponse:
+    """Follow the pages; only the first is asked for the total, which the daemon counts anew each time."""
+    response = daemon.call(daemon.groups.ListAlertGroups, request)
+    if token := response.next_page_token:
+        request.page_token, request.include_total_size = token, False
+        rest = daemon.all_pages(daemon.groups.ListAlertGroups, request)
+        response.alert_groups.extend(rest.alert_groups)
+        response.ClearField("next_page_token")
+    return response
 
 
 @groups.command()
 @click.argument("name", type=names.ALERT_GROUP)
 @pass_settings
 def show(settings: Settings, name: str) -> None:
-    """Show one group, with its alerts and its timeline. With -o json: the group alone."""
+    """Show one group, with its notes, alerts and timeline. With -o json: the group alone."""
     with settings.connect() as daemon:
         group = daemon.call(daemon.groups.GetAlertGroup, GetAlertGroupRequest(name=name))
         if settings.json:
             output.print_json(group)
             return
+        notes = daemon.all_pages(daemon.notes.ListNotes, ListNotesRequest(parent=name, page_size=1000))
         alerts = daemon.call(daemon.groups.ListAlerts, ListAlertsRequest(parent=name, page_size=_ALERTS_SHOWN))
         events = daemon.all_pages(daemon.groups.ListEvents, ListEventsRequest(parent=name, page_size=1000))
     _print_group(group)
+    if notes.notes:
+        output.print_heading("Notes")
+        print_notes(notes.notes)
     output.print_heading("Alerts")
     _print_alerts(alerts)
     if alerts.next_page_token:
@@ -154,17 +209,8 @@ def payload(settings: Settings, name: str, first: bool) -> None:
         click.echo()  # or else the prompt stands on the last line
 
 
-def _filter(state: str | None, integration: str | None) -> str:
-    """Return the list's filter in the notation of the API (AIP-160)."""
-    conditions = []
-    if state is not None:
-        conditions.append("state != RESOLVED" if state == "open" else f"state = {state.upper()}")
-    if integration is not None:
-        conditions.append(f'integration = "{integration}"')
-    return " AND ".join(conditions)
-
-
-def _group_row(group: AlertGroup) -> list[str]:
+def group_row(group: AlertGroup) -> list[str]:
+    """Return a group as a row of GROUP_COLUMNS."""
     return [
         group.name,
         output.enum_word(group, "state"),
@@ -195,6 +241,9 @@ def _print_group(group: AlertGroup) -> None:
             ("state", output.enum_word(group, "state")),
             ("stateActor", group.state_actor),
             ("stateTime", output.time_and_age(group, "state_time")),
+            ("acknowledgeActor", group.acknowledge_actor),
+            ("acknowledgeTime", output.time_and_age(group, "acknowledge_time")),
+            ("silenceTime", output.time_and_age(group, "silence_time")),
             ("silenceEndTime", (output.time_and_age(group, "silence_end_time") or "never") if silenced else ""),
             ("resolveReason", output.enum_word(group, "resolve_reason") if resolved else ""),
             ("stillFiring", "at the source, which says so" if resolved and group.source_firing else ""),

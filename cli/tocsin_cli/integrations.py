@@ -1,10 +1,10 @@
 """`tocsin integrations`: where alerts come from.
 
 An integration's URL is a secret: whoever knows it can send alerts. `create`, `show` and `rotate-token` print it, the
-table of `list` does not.
+table of `list` does not. The daemon tells it to admins only; to others `show` says that it is kept from them, so that
+nobody takes an integration for one without a URL.
 """
 
-import sys
 from datetime import timedelta
 
 import click
@@ -20,9 +20,8 @@ from tocsin.v1.integrations_pb2 import (
     UpdateIntegrationRequest,
 )
 
-from . import durations, names, output
-from .commands import Group, Settings, pass_settings
-from .connection import CommandError
+from . import durations, names, output, several
+from .commands import Group, Settings, notice, pass_settings
 from .durations import DURATION
 
 _COLUMNS = (
@@ -92,7 +91,7 @@ def list_(settings: Settings) -> None:
 @click.argument("name", type=names.INTEGRATION)
 @pass_settings
 def show(settings: Settings, name: str) -> None:
-    """Show one integration, its secret URLs included."""
+    """Show one integration; to admins, its secret URLs as well."""
     with settings.connect() as daemon:
         integration = daemon.call(daemon.integrations.GetIntegration, GetIntegrationRequest(name=name))
     _print(settings, integration)
@@ -143,16 +142,15 @@ def rotate_token(settings: Settings, name: str) -> None:
 
 @integrations.command()
 @click.argument("name", type=names.INTEGRATION)
-@click.option("-y", "--yes", is_flag=True, help="Do not ask. Without a terminal nobody is asked anyway.")
+@several.yes_option
 @pass_settings
 def delete(settings: Settings, name: str, yes: bool) -> None:
     """Delete an integration: its URL is dead at once, its open groups are resolved."""
     with settings.connect() as daemon:
-        if not yes and sys.stdin.isatty():
+        if several.must_ask(yes):
             doomed = daemon.call(daemon.integrations.GetIntegration, GetIntegrationRequest(name=name))
             question = f"Delete {name} ({output.visible(doomed.display_name)}), and resolve its open alert groups?"
-            if not click.confirm(question, err=True):
-                raise CommandError(f"{name} is still there")
+            several.confirm(question, f"{name} is still there")
         response = daemon.call(daemon.integrations.DeleteIntegration, DeleteIntegrationRequest(name=name))
     if settings.json:
         output.print_json(response)
@@ -222,6 +220,9 @@ def _print(settings: Settings, integration: Integration) -> None:
             ("updateTime", output.time_and_age(integration, "update_time")),
         ]
     )
+    # The built-in integration has none of the URLs; of others, everybody may know the one without the secret.
+    if integration.bearer_url and not integration.url:
+        notice("its secret URLs are shown to admins only")
 
 
 def _print_urls(settings: Settings, integration: Integration) -> None:
@@ -235,3 +236,5 @@ def _print_urls(settings: Settings, integration: Integration) -> None:
             ("heartbeatUrl", integration.heartbeat_url),
         ]
     )
+    if not integration.url:
+        notice(f"done; its URLs are shown to admins only, by `tocsin integrations show {integration.name}`")

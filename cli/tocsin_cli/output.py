@@ -73,18 +73,21 @@ def print_json_line(message: Message) -> None:
     click.echo(json.dumps(message_dict(message)))
 
 
-def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows under the titles of their columns; say so on stderr if there are none."""
+def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], err: bool = False) -> None:
+    """Print rows under the titles of their columns; say so on stderr if there are none.
+
+    With `err` the table itself goes to stderr, as part of a question.
+    """
     cells = [[visible(cell) for cell in row] for row in rows]
     if not cells:
         click.echo("Nothing there.", err=True)
-    elif sys.stdout.isatty():
-        _print_rich_table(columns, cells)
+    elif (sys.stderr if err else sys.stdout).isatty():
+        _print_rich_table(columns, cells, err)
     else:
-        _print_plain_table(columns, cells)
+        _print_plain_table(columns, cells, err)
 
 
-def _print_rich_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+def _print_rich_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], err: bool) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
     for column in columns:
         table.add_column(
@@ -96,7 +99,8 @@ def _print_rich_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) 
     for row in rows:
         table.add_row(*(Text(cell, style=STATE_STYLES.get(cell, "")) for cell in row))
     # On a terminal too narrow even for the columns that must not fold, let it break the lines rather than cut names.
-    Console(width=max(Console().width, _least_width(columns, rows))).print(table)
+    width = max(Console(stderr=err).width, _least_width(columns, rows))
+    Console(stderr=err, width=width).print(table)
 
 
 def _least_width(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> int:
@@ -108,7 +112,7 @@ def _least_width(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> in
     return width
 
 
-def _print_plain_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+def _print_plain_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], err: bool) -> None:
     lines = [[column.title for column in columns], *rows]
     widths = [max(cell_len(line[index]) for line in lines) for index in range(len(columns))]
     for line in lines:
@@ -116,7 +120,7 @@ def _print_plain_table(columns: Sequence[Column], rows: Sequence[Sequence[str]])
         for column, width, cell in zip(columns, widths, line, strict=True):
             padding = " " * (width - cell_len(cell))
             padded.append(padding + cell if column.right else cell + padding)
-        click.echo((" " * _GAP).join(padded).rstrip())
+        click.echo((" " * _GAP).join(padded).rstrip(), err=err)
 
 
 def print_fields(fields: Iterable[tuple[str, str]]) -> None:

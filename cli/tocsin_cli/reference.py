@@ -19,10 +19,17 @@ _INTRODUCTION = """\
 
 `tocsin` asks and steers a running daemon over gRPC; `tocsin up` runs a trial of everything.
 
-Things have names: `integrations/ID`, `integrations/ID/heartbeat`, `alertGroups/42`. Where the kind of thing is clear
-from the command, the bare `ID`, or `42` or `'#42'` for a group, will do.
+Things have names: `integrations/ID`, `integrations/ID/heartbeat`, `alertGroups/42`, `alertGroups/42/notes/7`,
+`apiTokens/ID`. Where the kind of thing is clear from the command, the bare `ID`, or `42` or `'#42'` for a group, or
+`42/7` for a note, will do.
 
 Durations are numbers with units, `10s`, `5m`, `1h30m`, `7d`; `0s` is none. A number without a unit is refused.
+
+Times are dates with or without a time of day, `2027-01-01`, `2027-01-01T10:00`, `2027-01-01T10:00:00Z`, local unless
+they say otherwise; or durations, which count from now: `--since 1d` is a day ago, `--expires 90d` in 90 days.
+
+What cannot be undone, and what a filter finds, is shown on a terminal and asked about; `--yes` does not ask. Without a
+terminal nobody is asked.
 
 The timeline of a group names who did what: your login name, or what the environment variable `TOCSIN_ACTOR` says.
 

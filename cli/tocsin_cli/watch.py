@@ -7,23 +7,16 @@ comes twice. Only a daemon that was never reached at all is an error.
 A watch has no end of its own. Ctrl-C is how it ends, so that is a success.
 """
 
-import time
-from datetime import timedelta
-
 import click
 import grpc
 
+import tocsin
 from tocsin.v1.alert_groups_pb2 import WatchAlertGroupsRequest, WatchAlertGroupsResponse
 
 from . import connection, durations, output
 from .commands import Settings, notice, pass_settings
 from .connection import CommandError, Connection
 from .groups import groups, why
-
-_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(milliseconds=100), timedelta(seconds=5)
-
-# What a daemon that stops, starts or is overloaded makes of a stream. Anything else would only fail again.
-_PASSING = {grpc.StatusCode.CANCELLED, grpc.StatusCode.INTERNAL}
 
 
 @groups.command()
@@ -33,57 +26,57 @@ _PASSING = {grpc.StatusCode.CANCELLED, grpc.StatusCode.INTERNAL}
     metavar="REVISION",
     help="Begin after this revision; 0: with everything still kept. Default: from now on.",
 )
+@click.option("--filter", "wanted", metavar="FILTER", help="Only groups that this filter of the API matches.")
+@click.option("--snapshot", is_flag=True, help="Begin with all groups as they are now. Not together with --since.")
 @pass_settings
-def watch(settings: Settings, since: int | None) -> None:
+def watch(settings: Settings, since: int | None, wanted: str | None, snapshot: bool) -> None:
     """Print one line for each event, until Ctrl-C. Connects again by itself.
 
-    With -o json each line is a JSON object with revision, event and alertGroup.
+    With -o json each line is a JSON object with revision, event and alertGroup. Groups of a snapshot have only
+    alertGroup, and the line after the last of them has snapshotComplete.
     """
+    if snapshot and since is not None:
+        raise click.UsageError("--snapshot and --since exclude each other", click.get_current_context())
+    request = WatchAlertGroupsRequest(revision=since, filter=wanted or "", initial_snapshot=snapshot)
     try:
         with settings.connect() as daemon:
-            _follow(settings, daemon, since)
+            _follow(settings, daemon, request)
     except KeyboardInterrupt:
         return
 
 
-def _follow(settings: Settings, daemon: Connection, revision: int | None) -> None:
-    """Print events for ever, connecting again after `revision` whenever the stream breaks off."""
-    reached, lost, pause = False, False, _FIRST_PAUSE
-    while True:
-        try:
-            for message in daemon.watch(WatchAlertGroupsRequest(revision=revision)):
-                if lost:
-                    notice(f"the daemon is back; going on after revision {revision}")
-                reached, lost, pause = True, False, _FIRST_PAUSE
-                revision = message.revision
-                if message.HasField("event"):
-                    _print(settings, message)
-            reason = "the daemon ended the stream"
-        except grpc.RpcError as error:
-            reason = _passing_reason(daemon, error, reached)
+def _follow(settings: Settings, daemon: Connection, request: WatchAlertGroupsRequest) -> None:
+    """Print events for ever."""
+    lost = False
+
+    def on_break(error: tocsin.Error) -> None:
+        nonlocal lost
         if not lost:
-            notice(f"lost the connection ({reason}); trying again")
+            notice(f"lost the connection ({daemon.explain(error).message}); trying again")
         lost = True
-        time.sleep(pause.total_seconds())
-        pause = min(2 * pause, _LONGEST_PAUSE)
 
-
-def _passing_reason(daemon: Connection, error: grpc.RpcError, reached: bool) -> str:
-    """Return why the stream broke off. Raises CommandError where trying again is no use."""
-    status, _ = connection.status_of(error)
-    explained = daemon.explain(error)
-    if reached and (explained.exit_code == connection.UNREACHABLE or status in _PASSING):
-        return explained.message
-    if status is grpc.StatusCode.CANCELLED:  # by our own impatience
-        patience = durations.format(daemon.timeout)
-        raise CommandError(f"no answer from the daemon at {daemon.target} within {patience}", connection.UNREACHABLE)
-    raise explained
+    with daemon.watch(request, on_break) as watch:
+        try:
+            for message in watch:
+                if lost:
+                    where = "with a new snapshot" if watch.revision is None else f"after revision {watch.revision}"
+                    notice(f"the daemon is back; going on {where}")
+                lost = False
+                _print(settings, message)
+        except tocsin.Error as error:
+            if error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
+                patience = durations.format(daemon.timeout)
+                text = f"no answer from the daemon at {daemon.target} within {patience}"
+                raise CommandError(text, connection.UNREACHABLE) from error
+            raise daemon.explain(error) from error
 
 
 def _print(settings: Settings, message: WatchAlertGroupsResponse) -> None:
+    """Print what a message tells. One that tells only how far the stream is tells people and programs nothing."""
     if settings.json:
-        output.print_json_line(message)
-    else:
+        if message.HasField("alert_group") or message.HasField("event") or message.snapshot_complete:
+            output.print_json_line(message)
+    elif message.HasField("event"):
         event, group = message.event, message.alert_group
         kind = output.enum_word(event, "kind")
         words = [
@@ -93,5 +86,15 @@ def _print(settings: Settings, message: WatchAlertGroupsResponse) -> None:
             f"by {output.visible(event.actor)}" if event.actor else "",
             output.visible(group.title),
             f"({output.visible(why(event))})" if why(event) else "",
+        ]
+        click.echo("  ".join(word for word in words if word))
+    elif message.HasField("alert_group"):
+        group = message.alert_group
+        state = output.enum_word(group, "state")
+        words = [
+            output.local_time(group, "state_time"),
+            group.name,
+            output.styled(state, output.STATE_STYLES.get(state, "")),
+            output.visible(group.title),
         ]
         click.echo("  ".join(word for word in words if word))

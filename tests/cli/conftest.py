@@ -14,7 +14,7 @@ from fake_daemon import FakeDaemon
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep what the developer has set from reaching the program."""
-    for name in ("TOCSIN_TARGET", "TOCSIN_ACTOR", "NO_COLOR", "FORCE_COLOR"):
+    for name in ("TOCSIN_TARGET", "TOCSIN_ACTOR", "TOCSIN_TOKEN", "TOCSIN_CA_FILE", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -2,18 +2,19 @@
 
 It has no rules of its own (any action is allowed in any state): what the real daemon makes of a call is tested with
 the real daemon. Tests look at `calls` for what was asked, and put things into `alert_groups` and the like themselves.
+Tokens, the audit log, notes and metrics are in fake_records.py.
 """
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, TypeVar
+from datetime import timedelta
+from typing import Any
 
 import grpc
+from fake_records import FakeRecords, now, page_of
 from google.protobuf.empty_pb2 import Empty
-from google.protobuf.message import Message
 
 from tocsin.v1 import alert_groups_pb2 as groups_api
 from tocsin.v1 import heartbeats_pb2 as heartbeats_api
@@ -23,35 +24,26 @@ from tocsin.v1.heartbeats_pb2_grpc import HeartbeatServiceServicer, add_Heartbea
 from tocsin.v1.integrations_pb2_grpc import IntegrationServiceServicer, add_IntegrationServiceServicer_to_server
 
 State = groups_api.AlertGroup.State
-Item = TypeVar("Item", bound=Message)
-NOW = datetime.now(UTC)
 
 
-class Call(NamedTuple):
-    """One request that came."""
-
-    method: str
-    request: Any
-    metadata: dict[str, str | bytes]
-
-
-class FakeDaemon(AlertGroupServiceServicer, HeartbeatServiceServicer, IntegrationServiceServicer):
-    """All three services on one socket."""
+class FakeDaemon(FakeRecords, AlertGroupServiceServicer, HeartbeatServiceServicer, IntegrationServiceServicer):
+    """All services on one socket."""
 
     def __init__(self, target: str) -> None:
+        super().__init__()
         self.target = target
-        self.calls: list[Call] = []
-        self.failures: dict[str, tuple[grpc.StatusCode, str]] = {}
+        self.keeps_secrets = False
+        self.total = 0
+        self.looked_at_per_page: int | None = None
         self.integrations: dict[str, integrations_api.Integration] = {}
         self.heartbeats: dict[str, heartbeats_api.Heartbeat] = {}
         self.alert_groups: dict[str, groups_api.AlertGroup] = {}
+        self.refusals: dict[str, tuple[grpc.StatusCode, str]] = {}
         self.alerts: dict[str, list[groups_api.Alert]] = {}
         self.events: dict[str, list[groups_api.Event]] = {}
         self.payloads: dict[str, bytes] = {}
         self.history: list[groups_api.WatchAlertGroupsResponse] = []
         self.watches: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-        self.mute = threading.Event()
-        self.called = threading.Semaphore(0)
         self._changed = threading.Condition()
         self._server: grpc.Server | None = None
         self._epoch = 0
@@ -60,6 +52,7 @@ class FakeDaemon(AlertGroupServiceServicer, HeartbeatServiceServicer, Integratio
 
     def start(self) -> None:
         self._server = grpc.server(ThreadPoolExecutor(16))
+        self.add_records_to(self._server)
         add_AlertGroupServiceServicer_to_server(self, self._server)
         add_HeartbeatServiceServicer_to_server(self, self._server)
         add_IntegrationServiceServicer_to_server(self, self._server)
@@ -83,7 +76,7 @@ class FakeDaemon(AlertGroupServiceServicer, HeartbeatServiceServicer, Integratio
             "firing_alert_count": 1,
         }
         group = groups_api.AlertGroup(name=f"alertGroups/{number}", number=number, state=state, **(defaults | values))
-        group.create_time.FromDatetime(NOW - timedelta(minutes=number))
+        group.create_time.FromDatetime(now() - timedelta(minutes=number))
         self.alert_groups[group.name] = group
         return group
 
@@ -100,13 +93,10 @@ class FakeDaemon(AlertGroupServiceServicer, HeartbeatServiceServicer, Integratio
     def happen(self, revision: int, group: groups_api.AlertGroup, **values: Any) -> None:
         """Let an event reach the watchers."""
         event = groups_api.Event(name=f"{group.name}/events/{revision}", revision=revision, **values)
-        event.create_time.FromDatetime(NOW)
+        event.create_time.FromDatetime(now())
         with self._changed:
             self.history.append(groups_api.WatchAlertGroupsResponse(revision=revision, event=event, alert_group=group))
             self._changed.notify_all()
-
-    def requests(self, method: str) -> list[Any]:
-        return [call.request for call in self.calls if call.method == method]
 
     # -- alert groups
 
@@ -116,43 +106,70 @@ class FakeDaemon(AlertGroupServiceServicer, HeartbeatServiceServicer, Integratio
 
     def ListAlertGroups(self, request: Any, context: grpc.ServicerContext) -> groups_api.ListAlertGroupsResponse:
         self._called("ListAlertGroups", request, context)
-        page, token = _page(list(self.alert_groups.values()), request)
-        return groups_api.ListAlertGroupsResponse(alert_groups=page, next_page_token=token)
+        groups = list(self.alert_groups.values())
+        looked_at = groups_api.ListAlertGroupsRequest(
+            page_size=self.looked_at_per_page or request.page_size, page_token=request.page_token
+        )
+        page, token = page_of(groups, looked_at)
+        if self.looked_at_per_page:  # as the daemon does that looks at so many, and finds them not to match
+            page = [group for group in page if group.title != "another"]
+        total = (self.total or len(groups)) if request.include_total_size else 0
+        return groups_api.ListAlertGroupsResponse(alert_groups=page, next_page_token=token, total_size=total)
 
     def ListAlerts(self, request: Any, context: grpc.ServicerContext) -> groups_api.ListAlertsResponse:
         self._called("ListAlerts", request, context)
-        page, token = _page(self.alerts.get(request.parent, []), request)
+        page, token = page_of(self.alerts.get(request.parent, []), request)
         return groups_api.ListAlertsResponse(alerts=page, next_page_token=token)
 
     def ListEvents(self, request: Any, context: grpc.ServicerContext) -> groups_api.ListEventsResponse:
         self._called("ListEvents", request, context)
-        page, token = _page(self.events.get(request.parent, []), request)
+        page, token = page_of(self.events.get(request.parent, []), request)
         return groups_api.ListEventsResponse(events=page, next_page_token=token)
 
     def GetPayload(self, request: Any, context: grpc.ServicerContext) -> groups_api.Payload:
         self._called("GetPayload", request, context)
         return groups_api.Payload(name=request.name, body=self.payloads[request.name])
 
-    def AcknowledgeAlertGroup(self, request: Any, context: grpc.ServicerContext) -> groups_api.AlertGroup:
-        return self._act("AcknowledgeAlertGroup", request, context, State.ACKNOWLEDGED)
-
     def UnacknowledgeAlertGroup(self, request: Any, context: grpc.ServicerContext) -> groups_api.AlertGroup:
         return self._act("UnacknowledgeAlertGroup", request, context, State.FIRING)
-
-    def SilenceAlertGroup(self, request: Any, context: grpc.ServicerContext) -> groups_api.AlertGroup:
-        group = self._act("SilenceAlertGroup", request, context, State.SILENCED)
-        if request.HasField("duration"):
-            group.silence_end_time.FromDatetime(NOW + request.duration.ToTimedelta())
-        return group
 
     def UnsilenceAlertGroup(self, request: Any, context: grpc.ServicerContext) -> groups_api.AlertGroup:
         return self._act("UnsilenceAlertGroup", request, context, State.FIRING)
 
-    def ResolveAlertGroup(self, request: Any, context: grpc.ServicerContext) -> groups_api.AlertGroup:
-        return self._act("ResolveAlertGroup", request, context, State.RESOLVED)
-
     def UnresolveAlertGroup(self, request: Any, context: grpc.ServicerContext) -> groups_api.AlertGroup:
         return self._act("UnresolveAlertGroup", request, context, State.FIRING)
+
+    def BatchAcknowledgeAlertGroups(
+        self, request: Any, context: grpc.ServicerContext
+    ) -> groups_api.BatchAcknowledgeAlertGroupsResponse:
+        results = self._act_on_many("BatchAcknowledgeAlertGroups", request, context, State.ACKNOWLEDGED)
+        return groups_api.BatchAcknowledgeAlertGroupsResponse(results=results)
+
+    def BatchSilenceAlertGroups(
+        self, request: Any, context: grpc.ServicerContext
+    ) -> groups_api.BatchSilenceAlertGroupsResponse:
+        results = self._act_on_many("BatchSilenceAlertGroups", request, context, State.SILENCED)
+        for result in results:
+            if result.HasField("alert_group") and request.HasField("duration"):
+                result.alert_group.silence_end_time.FromDatetime(now() + request.duration.ToTimedelta())
+        return groups_api.BatchSilenceAlertGroupsResponse(results=results)
+
+    def BatchResolveAlertGroups(
+        self, request: Any, context: grpc.ServicerContext
+    ) -> groups_api.BatchResolveAlertGroupsResponse:
+        results = self._act_on_many("BatchResolveAlertGroups", request, context, State.RESOLVED)
+        return groups_api.BatchResolveAlertGroupsResponse(results=results)
+
+    def WipeAlertGroup(self, request: Any, context: grpc.ServicerContext) -> groups_api.AlertGroup:
+        group = self._act("WipeAlertGroup", request, context, State.RESOLVED)
+        group.title = ""
+        return group
+
+    def DeleteAlertGroup(self, request: Any, context: grpc.ServicerContext) -> Empty:
+        self._called("DeleteAlertGroup", request, context)
+        self._find(self.alert_groups, request.name, context)
+        del self.alert_groups[request.name]
+        return Empty()
 
     def WatchAlertGroups(
         self, request: Any, context: grpc.ServicerContext
@@ -162,6 +179,10 @@ class FakeDaemon(AlertGroupServiceServicer, HeartbeatServiceServicer, Integratio
         revision = request.revision if request.HasField("revision") else last
         self.watches.put(request.revision if request.HasField("revision") else None)
         yield groups_api.WatchAlertGroupsResponse(revision=revision)
+        if request.initial_snapshot:
+            for group in self.alert_groups.values():
+                yield groups_api.WatchAlertGroupsResponse(alert_group=group)
+            yield groups_api.WatchAlertGroupsResponse(revision=revision, snapshot_complete=True)
         epoch = self._epoch
         while True:
             with self._changed:
@@ -185,7 +206,7 @@ class FakeDaemon(AlertGroupServiceServicer, HeartbeatServiceServicer, Integratio
 
     def ListHeartbeats(self, request: Any, context: grpc.ServicerContext) -> heartbeats_api.ListHeartbeatsResponse:
         self._called("ListHeartbeats", request, context)
-        page, token = _page(list(self.heartbeats.values()), request)
+        page, token = page_of(list(self.heartbeats.values()), request)
         return heartbeats_api.ListHeartbeatsResponse(heartbeats=page, next_page_token=token)
 
     def UpdateHeartbeat(self, request: Any, context: grpc.ServicerContext) -> heartbeats_api.Heartbeat:
@@ -219,7 +240,7 @@ class FakeDaemon(AlertGroupServiceServicer, HeartbeatServiceServicer, Integratio
         self, request: Any, context: grpc.ServicerContext
     ) -> integrations_api.ListIntegrationsResponse:
         self._called("ListIntegrations", request, context)
-        page, token = _page(list(self.integrations.values()), request)
+        page, token = page_of(list(self.integrations.values()), request)
         return integrations_api.ListIntegrationsResponse(integrations=page, next_page_token=token)
 
     def UpdateIntegration(self, request: Any, context: grpc.ServicerContext) -> integrations_api.Integration:
@@ -231,6 +252,8 @@ class FakeDaemon(AlertGroupServiceServicer, HeartbeatServiceServicer, Integratio
     def RotateIntegrationToken(self, request: Any, context: grpc.ServicerContext) -> integrations_api.Integration:
         self._called("RotateIntegrationToken", request, context)
         integration = self._find(self.integrations, request.name, context)
+        for secret in ("token", "url", "heartbeat_url"):
+            integration.ClearField(secret)
         self._fill(integration, "a-new-token")
         return integration
 
@@ -242,22 +265,6 @@ class FakeDaemon(AlertGroupServiceServicer, HeartbeatServiceServicer, Integratio
 
     # -- inside
 
-    def _called(self, method: str, request: Message, context: grpc.ServicerContext) -> None:
-        metadata = {str(key): value for key, value in context.invocation_metadata()}
-        self.calls.append(Call(method, request, metadata))
-        self.called.release()
-        if self.mute.is_set():
-            gone = threading.Event()
-            context.add_callback(gone.set)
-            gone.wait()
-        if method in self.failures:
-            context.abort(*self.failures[method])
-
-    def _find(self, things: dict[str, Item], name: str, context: grpc.ServicerContext) -> Item:
-        if name not in things:
-            context.abort(grpc.StatusCode.NOT_FOUND, f"{name} does not exist")
-        return things[name]
-
     def _act(
         self, method: str, request: Any, context: grpc.ServicerContext, state: "State.ValueType"
     ) -> groups_api.AlertGroup:
@@ -265,6 +272,25 @@ class FakeDaemon(AlertGroupServiceServicer, HeartbeatServiceServicer, Integratio
         group = self._find(self.alert_groups, request.name, context)
         group.state = state
         return group
+
+    def _act_on_many(
+        self, method: str, request: Any, context: grpc.ServicerContext, state: "State.ValueType"
+    ) -> list[groups_api.BatchResult]:
+        """Act on each group that exists and is not in `refusals`, which has the status for those that are."""
+        self._called(method, request, context)
+        if len(request.names) > 1000 or len(set(request.names)) < len(request.names):
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "names: 1 to 1,000, each once")
+        results = []
+        for name in request.names:
+            result = groups_api.BatchResult(name=name)
+            code, message = self.refusals.get(name, (grpc.StatusCode.NOT_FOUND, f"{name} does not exist"))
+            if name in self.refusals or name not in self.alert_groups:
+                result.error.code, result.error.message = code.value[0], message
+            else:
+                self.alert_groups[name].state = state
+                result.alert_group.CopyFrom(self.alert_groups[name])
+            results.append(result)
+        return results
 
     def _put_heartbeat(
         self,
@@ -279,14 +305,10 @@ class FakeDaemon(AlertGroupServiceServicer, HeartbeatServiceServicer, Integratio
         return heartbeat
 
     def _fill(self, integration: integrations_api.Integration, token: str) -> None:
-        integration.token = token
-        integration.url = f"http://tocsin.example:8080/integrations/v1/alertmanager/{token}/"
-        integration.heartbeat_url = f"{integration.url}heartbeat/"
-        integration.create_time.FromDatetime(NOW)
-
-
-def _page(items: Sequence[Item], request: Any) -> tuple[Sequence[Item], str]:
-    """Return the items of the requested page, and the token of the next."""
-    start, size = int(request.page_token or 0), request.page_size or 50
-    end = start + size
-    return items[start:end], str(end) if end < len(items) else ""
+        prefix = "http://tocsin.example:8080/integrations/v1/alertmanager"
+        integration.bearer_url = f"{prefix}/{integration.name.removeprefix('integrations/')}/"
+        integration.create_time.FromDatetime(now())
+        if not self.keeps_secrets:
+            integration.token = token
+            integration.url = f"{prefix}/{token}/"
+            integration.heartbeat_url = f"{integration.url}heartbeat/"

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 import time
+import uuid
+from pathlib import Path
 
 import grpc
 import pytest
@@ -174,3 +176,94 @@ def test_the_program_is_also_a_module(daemon: FakeDaemon) -> None:
     )
     assert program.stdout == '{\n  "alertGroups": []\n}\n'
     assert program.stderr == ""
+
+
+def test_every_change_bears_an_id_of_its_own(run: Run, daemon: FakeDaemon) -> None:
+    """Requests that change something have a fresh request_id each, so that a repeat on the way is done once."""
+    daemon.add_integration("one")
+    daemon.add_group(1)
+    daemon.add_token("one")
+    for arguments in (
+        ["integrations", "create", "--type", "alertmanager", "--name", "x"],
+        ["integrations", "update", "one", "--name", "y"],
+        ["integrations", "rotate-token", "one"],
+        ["heartbeats", "set", "one", "--interval", "1m"],
+        ["heartbeats", "pause", "one"],
+        ["heartbeats", "resume", "one"],
+        ["heartbeats", "reset", "one"],
+        ["integrations", "delete", "one"],
+        ["groups", "ack", "1"],
+        ["groups", "unack", "1"],
+        ["groups", "silence", "1", "--forever"],
+        ["groups", "unsilence", "1"],
+        ["groups", "resolve", "1"],
+        ["groups", "resolve", "1"],
+        ["groups", "unresolve", "1"],
+        ["notes", "add", "1", "x"],
+        ["notes", "edit", "1/1", "y"],
+        ["notes", "delete", "1/1"],
+        ["groups", "wipe", "1"],
+        ["groups", "delete", "1"],
+        ["tokens", "create", "--role", "viewer", "--name", "x"],
+        ["tokens", "revoke", "one"],
+    ):
+        assert run(*arguments).exit_code == 0, arguments
+    ids = [uuid.UUID(call.request.request_id) for call in daemon.calls]
+    assert len(set(ids)) == len(ids) == 22
+
+
+def test_a_token_comes_from_the_environment(run: Run, daemon: FakeDaemon) -> None:
+    """TOCSIN_TOKEN holds the secret of an API token, which goes along with each call."""
+    run("groups", "list", env={"TOCSIN_TOKEN": "s3cret\n"})
+    run("groups", "list")
+    assert daemon.calls[0].metadata["authorization"] == "Bearer s3cret"
+    assert "authorization" not in daemon.calls[1].metadata
+
+
+def test_a_token_comes_from_a_file(run: Run, daemon: FakeDaemon, folder: Path) -> None:
+    """--token-file names the file that holds it, and wins over the environment."""
+    (folder / "token").write_text("s3cret\n")
+    run("groups", "list", "--token-file", str(folder / "token"), env={"TOCSIN_TOKEN": "other"})
+    assert daemon.calls[0].metadata["authorization"] == "Bearer s3cret"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"two words", b"\xff\xfe"])
+def test_a_file_without_a_token_is_wrong_usage(
+    run: Run, daemon: FakeDaemon, folder: Path, content: bytes | None
+) -> None:
+    """A token file that is missing or holds no token is said to be wrong, without its content; nothing is asked."""
+    if content is not None:
+        (folder / "token").write_bytes(content)
+    result = run("groups", "list", "--token-file", str(folder / "token"), env={"TOCSIN_TOKEN": "other"})
+    assert (result.exit_code, result.stdout, len(result.stderr.splitlines())) == (2, "", 1)
+    assert "two words" not in result.stderr
+    assert daemon.calls == []
+
+
+def test_there_is_no_option_for_the_secret_itself(run: Run) -> None:
+    """The arguments of a process can be read by everybody on the machine."""
+    assert run("groups", "list", "--token", "s3cret").exit_code == 2
+
+
+@pytest.mark.parametrize("by_option", [False, True])
+def test_a_ca_file_makes_it_tls(run: Run, folder: Path, by_option: bool) -> None:
+    """--ca-file and TOCSIN_CA_FILE name who vouches for the daemon; one without TLS is then refused."""
+    fake = FakeDaemon("127.0.0.1:0")
+    fake.start()
+    subject = ("-subj", "/CN=nobody", "-keyout", str(folder / "key.pem"), "-out", str(folder / "ca.pem"))
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *subject], check=True)
+    ca_file = str(folder / "ca.pem")
+    arguments = ["--ca-file", ca_file] if by_option else []
+    environment = {} if by_option else {"TOCSIN_CA_FILE": ca_file}
+    result = run("groups", "list", "--target", fake.target, "--timeout", "2s", *arguments, env=environment)
+    fake.stop()
+    assert result.exit_code == 5
+    assert "TLS failed: WRONG_VERSION_NUMBER" in result.stderr
+    assert fake.calls == []
+
+
+def test_a_ca_file_that_is_missing_is_wrong_usage(run: Run) -> None:
+    """It is said which one is meant."""
+    result = run("groups", "list", "--target", "127.0.0.1:9", "--ca-file", "/nowhere/ca.pem")
+    assert result.exit_code == 2
+    assert "/nowhere/ca.pem" in result.stderr

@@ -5,14 +5,14 @@ from datetime import timedelta
 
 import pytest
 from cli_program import Run
-from fake_daemon import NOW, FakeDaemon, State
+from fake_daemon import FakeDaemon, State, now
 
 from tocsin.v1.alert_groups_pb2 import Alert, Event
 
 
 def _events(daemon: FakeDaemon, group: str, *events: Event) -> None:
     for event in events:
-        event.create_time.FromDatetime(NOW)
+        event.create_time.FromDatetime(now())
     daemon.events[group] = list(events)
 
 
@@ -59,12 +59,72 @@ def test_list_of_nothing(run: Run) -> None:
             ["--integration", "integrations/one", "--state", "silenced"],
             'state = SILENCED AND integration = "integrations/one"',
         ),
+        (["--label", "job=api", "--label", "a.b=c=d"], 'labels.job = "api" AND labels."a.b" = "c=d"'),
+        (["--label", "job="], 'labels.job = ""'),
+        (
+            ["--title", 'say "no" \\ OR yes', "--state", "open"],
+            'state != RESOLVED AND title:"say \\"no\\" \\\\ OR yes"',
+        ),
+        (["--since", "2026-11-01T10:00:00Z"], 'create_time >= "2026-11-01T10:00:00Z"'),
+        (["--until", "2026-11-01T10:00+02:00"], 'create_time < "2026-11-01T08:00:00Z"'),
+        (["--filter", "source = SELF"], "source = SELF"),
+        (["--state", "firing", "--filter", "source = SELF"], "source = SELF AND state = FIRING"),
+        (["--filter", " ", "--state", "firing"], "state = FIRING"),
     ],
 )
 def test_list_filters(run: Run, daemon: FakeDaemon, options: list[str], expected: str) -> None:
-    """--state and --integration become the filter of the API."""
+    """All conditions become one filter of the API, in which each has to hold and no value is more than a value."""
     assert run("groups", "list", *options).exit_code == 0
     assert daemon.requests("ListAlertGroups")[0].filter == expected
+
+
+@pytest.mark.parametrize("label", ["job", "=api", ""])
+def test_a_label_has_a_name_and_a_value(run: Run, daemon: FakeDaemon, label: str) -> None:
+    """What is no NAME=VALUE is wrong usage, before anything is asked."""
+    result = run("groups", "list", "--label", label)
+    assert result.exit_code == 2
+    assert "write it like severity=critical" in result.stderr
+    assert daemon.calls == []
+
+
+@pytest.mark.parametrize(
+    ("options", "order_by"),
+    [([], ""), (["--order", "newest"], "create_time desc"), (["--order", "oldest"], "create_time")],
+)
+def test_list_in_either_order(run: Run, daemon: FakeDaemon, options: list[str], order_by: str) -> None:
+    """--order says which come first; without it that is the daemon's to say."""
+    run("groups", "list", *options)
+    assert daemon.requests("ListAlertGroups")[0].order_by == order_by
+
+
+@pytest.mark.parametrize("options", [[], ["--all"]])
+def test_list_says_how_many_there_are(run: Run, daemon: FakeDaemon, options: list[str]) -> None:
+    """--total has the groups counted, once; people read it on stderr, programs as totalSize."""
+    for number in range(60):
+        daemon.add_group(number)
+    assert run("groups", "list", "--total", *options).stderr.endswith("tocsin: 60 in all\n")
+    assert json.loads(run("groups", "list", "--total", "-o", "json", *options).stdout)["totalSize"] == 60
+    assert sum(request.include_total_size for request in daemon.requests("ListAlertGroups")) == 2
+
+
+def test_a_total_that_was_cut_off_is_said_to_be_one(run: Run, daemon: FakeDaemon) -> None:
+    """The daemon stops counting at 100,000: as many are "or more"."""
+    daemon.total = 100_000
+    assert run("groups", "list", "--total").stderr.endswith("tocsin: 100000 or more in all\n")
+
+
+def test_an_empty_page_is_not_the_end(run: Run, daemon: FakeDaemon) -> None:
+    """The daemon looks at only so many groups for a page: an empty one that has a next page does not read as nothing,
+    and --all goes on behind it."""
+    daemon.looked_at_per_page = 1
+    for number in range(3):
+        daemon.add_group(number, title="another")
+    daemon.add_group(3, title="the one")
+    first = run("groups", "list")
+    assert (first.exit_code, first.stdout) == (0, "")
+    assert first.stderr == "tocsin: nothing yet, but not all was looked at: try --all\n"
+    everything = run("groups", "list", "--all", "-o", "json")
+    assert [group["title"] for group in json.loads(everything.stdout)["alertGroups"]] == ["the one"]
 
 
 def test_an_integration_cannot_smuggle_a_condition_into_the_filter(run: Run, daemon: FakeDaemon) -> None:
@@ -111,7 +171,7 @@ def test_a_group_has_three_spellings(run: Run, daemon: FakeDaemon, name: str) ->
 def test_show_has_the_group_its_alerts_and_its_timeline(run: Run, daemon: FakeDaemon) -> None:
     """For people, `show` prints all there is to know about a group in three parts."""
     group = daemon.add_group(7, State.SILENCED, title="Down api", labels={"job": "api", "alertname": "Down"})
-    group.silence_end_time.FromDatetime(NOW + timedelta(hours=2, seconds=30))
+    group.silence_end_time.FromDatetime(now() + timedelta(hours=2, seconds=30))
     alert = Alert(fingerprint="00f1", state=Alert.State.UNREPORTED, labels={"instance": "a:1"})
     daemon.alerts[group.name] = [alert]
     _events(
@@ -125,6 +185,31 @@ def test_show_has_the_group_its_alerts_and_its_timeline(run: Run, daemon: FakeDa
     assert "(in 2h)" in head
     assert alerts.splitlines()[1].split()[:3] == ["00f1", "unreported", '{instance="a:1"}']
     assert timeline.splitlines()[1].split()[-6:] == ["silenced", "ann", "for", "2h", "-", "moving"]
+
+
+def test_show_says_who_took_it_and_since_when_it_is_silent(run: Run, daemon: FakeDaemon) -> None:
+    """The last acknowledgement and the begin of the silence are shown where there are any."""
+    group = daemon.add_group(7, State.SILENCED, acknowledge_actor="ann")
+    group.acknowledge_time.FromDatetime(now() - timedelta(hours=2, minutes=1))
+    group.silence_time.FromDatetime(now() - timedelta(minutes=5, seconds=1))
+    lines = run("groups", "show", "7").stdout.splitlines()
+    assert "acknowledgeActor: ann" in lines
+    assert any(line.startswith("acknowledgeTime: ") and line.endswith("(2h ago)") for line in lines)
+    assert any(line.startswith("silenceTime: ") and line.endswith("(5m ago)") for line in lines)
+    daemon.add_group(8)
+    assert not any(word in run("groups", "show", "8").stdout for word in ("acknowledge", "silence"))
+
+
+def test_show_has_what_people_wrote(run: Run, daemon: FakeDaemon) -> None:
+    """The notes about a group stand above its alerts; where there are none, nothing is said of notes."""
+    daemon.add_group(7)
+    assert "Notes" not in run("groups", "show", "7").stdout
+    daemon.add_note(7, 1, text="Restarted it.\nLooks better.")
+    daemon.add_note(70, 2, text="about another")
+    notes = run("groups", "show", "7").stdout.partition("\nNotes\n")[2].partition("\nAlerts\n")[0]
+    head, *text = notes.splitlines()
+    assert head.startswith("alertGroups/7/notes/1  ")
+    assert text == ["    Restarted it.", "    Looks better."]
 
 
 def test_show_says_where_the_rest_of_the_alerts_is(run: Run, daemon: FakeDaemon) -> None:
@@ -154,64 +239,3 @@ def test_payload_is_printed_byte_for_byte(run: Run, daemon: FakeDaemon) -> None:
     assert run("groups", "payload", "7").stdout_bytes == body
     assert run("groups", "payload", "7", "--first").stdout_bytes == b"{}"
     assert json.loads(run("groups", "payload", "7", "--first", "-o", "json").stdout)["body"] == "e30="
-
-
-@pytest.mark.parametrize(
-    ("arguments", "method", "before", "after"),
-    [
-        (["ack"], "AcknowledgeAlertGroup", State.FIRING, "acknowledged"),
-        (["unack"], "UnacknowledgeAlertGroup", State.ACKNOWLEDGED, "firing"),
-        (["silence", "--forever"], "SilenceAlertGroup", State.FIRING, "silenced for ever"),
-        (["unsilence"], "UnsilenceAlertGroup", State.SILENCED, "firing"),
-        (["resolve"], "ResolveAlertGroup", State.FIRING, "resolved"),
-        (["unresolve"], "UnresolveAlertGroup", State.RESOLVED, "firing"),
-    ],
-)
-def test_an_action_sends_its_note_and_prints_the_state(
-    run: Run, daemon: FakeDaemon, arguments: list[str], method: str, before: "State.ValueType", after: str
-) -> None:
-    """Each verb calls its method with the note, and says what the group is now."""
-    daemon.add_group(42, before)
-    result = run("groups", *arguments, "#42", "--note", "over to me")
-    assert (result.exit_code, result.stdout) == (0, f"alertGroups/42 is {after}\n")
-    (request,) = daemon.requests(method)
-    assert (request.name, request.note) == ("alertGroups/42", "over to me")
-
-
-def test_silence_for_a_time(run: Run, daemon: FakeDaemon) -> None:
-    """`silence --for` sends the duration; --forever sends none."""
-    daemon.add_group(1)
-    assert "alertGroups/1 is silenced until 2" in run("groups", "silence", "1", "--for", "2h").stdout
-    run("groups", "silence", "1", "--forever")
-    timed, forever = daemon.requests("SilenceAlertGroup")
-    assert timed.duration.ToTimedelta() == timedelta(hours=2)
-    assert not forever.HasField("duration")
-
-
-@pytest.mark.parametrize("options", [[], ["--for", "2h", "--forever"], ["--for", "7200"]])
-def test_silence_needs_exactly_one_length(run: Run, daemon: FakeDaemon, options: list[str]) -> None:
-    """Neither, both, or a number without a unit is wrong usage and silences nothing."""
-    result = run("groups", "silence", "1", *options)
-    assert result.exit_code == 2
-    assert len(result.stderr.splitlines()) == 1
-    assert daemon.calls == []
-
-
-def test_an_action_on_several_does_each_and_reports_each_failure(run: Run, daemon: FakeDaemon) -> None:
-    """One name that fails does not keep the others from being done; the exit code is that of the first failure."""
-    daemon.add_group(1)
-    daemon.add_group(3)
-    result = run("groups", "ack", "1", "2", "#3", "9")
-    assert result.exit_code == 3
-    assert result.stdout == "alertGroups/1 is acknowledged\nalertGroups/3 is acknowledged\n"
-    assert result.stderr == (
-        "tocsin: alertGroups/2: alertGroups/2 does not exist\ntocsin: alertGroups/9: alertGroups/9 does not exist\n"
-    )
-
-
-def test_an_action_on_several_as_json_is_one_line_for_each(run: Run, daemon: FakeDaemon) -> None:
-    """With -o json every answer is a group on a line of its own."""
-    daemon.add_group(1)
-    daemon.add_group(2)
-    lines = run("groups", "resolve", "1", "2", "-o", "json").stdout.splitlines()
-    assert [json.loads(line)["state"] for line in lines] == ["RESOLVED", "RESOLVED"]

@@ -123,3 +123,28 @@ def test_a_rule_that_does_not_apply_is_off(run: Run, daemon: FakeDaemon) -> None
     shown = run("integrations", "show", name).stdout
     assert "staleAfter: off" in shown
     assert "off" in run("integrations", "list").stdout.split()
+
+
+def test_secrets_that_are_kept_from_the_caller_are_said_to_be(run: Run, daemon: FakeDaemon) -> None:
+    """Who is no admin sees an integration without its secret URLs, and that this is why; the built-in one has none."""
+    daemon.keeps_secrets = True
+    daemon.add_integration("one")
+    shown = run("integrations", "show", "one")
+    assert not any(line.startswith(("url:", "heartbeatUrl:", "token:")) for line in shown.stdout.splitlines())
+    assert "bearerUrl: " in shown.stdout
+    assert shown.stderr == "tocsin: its secret URLs are shown to admins only\n"
+    assert run("integrations", "show", "one", "-o", "json").stderr == ""
+    daemon.add_integration("two").ClearField("bearer_url")
+    assert run("integrations", "show", "two").stderr == ""
+    daemon.keeps_secrets = False
+    daemon.add_integration("three")
+    assert run("integrations", "show", "three").stderr == ""
+
+
+def test_a_new_url_that_is_not_shown_is_where_admins_see_it(run: Run, daemon: FakeDaemon) -> None:
+    """`create` and `rotate-token` cope with an answer without secrets: that it is done, and where the URLs are."""
+    daemon.keeps_secrets = True
+    for arguments in (["create", "--type", "alertmanager", "--name", "Prod"], ["rotate-token", "i0"]):
+        result = run("integrations", *arguments)
+        assert (result.exit_code, result.stdout) == (0, "name: integrations/i0\n")
+        assert "`tocsin integrations show integrations/i0`" in result.stderr

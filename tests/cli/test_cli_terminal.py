@@ -1,18 +1,12 @@
 """What people see on a terminal: the program runs in a pseudo-terminal of a given width."""
 
-import fcntl
-import os
-import pty
 import re
-import struct
-import subprocess
-import sys
-import termios
 from datetime import timedelta
 
 import pytest
 from cli_program import Run
-from fake_daemon import NOW, FakeDaemon, State
+from cli_terminal import on_terminal
+from fake_daemon import FakeDaemon, State, now
 from rich.cells import cell_len
 
 from tocsin.v1.alert_groups_pb2 import Event
@@ -21,38 +15,12 @@ from tocsin_cli import output
 ESCAPE = "\x1b["
 
 
-def _on_terminal(
-    daemon: FakeDaemon, *arguments: str, width: int = 100, typed: str = "", env: dict[str, str] | None = None
-) -> tuple[int, str]:
-    """Run the program on a terminal; return its exit code and everything that the terminal got."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
-    environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
-    environment |= {"TOCSIN_TARGET": daemon.target, "TERM": "xterm-256color"} | (env or {})
-    program = subprocess.Popen(
-        [sys.executable, "-m", "tocsin_cli", *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=environment
-    )
-    os.close(theirs)
-    os.write(ours, typed.encode())
-    seen = bytearray()
-    while True:
-        try:
-            chunk = os.read(ours, 65536)
-        except OSError:  # the terminal has hung up: the program is done
-            break
-        if not chunk:
-            break
-        seen += chunk
-    os.close(ours)
-    return program.wait(), seen.decode().replace("\r\n", "\n")
-
-
 def test_states_have_colours_on_a_terminal_only(run: Run, daemon: FakeDaemon) -> None:
     """Colour is for terminals: not for pipes, and not where NO_COLOR is set."""
     daemon.add_group(1)
     for arguments in (["groups", "list"], ["groups", "show", "1"], ["groups", "ack", "1"]):
-        assert ESCAPE in _on_terminal(daemon, *arguments)[1]
-        plain = _on_terminal(daemon, *arguments, env={"NO_COLOR": "1"})[1]
+        assert ESCAPE in on_terminal(daemon, *arguments)[1]
+        plain = on_terminal(daemon, *arguments, env={"NO_COLOR": "1"})[1]
         assert "\x1b[3" not in plain
         assert ESCAPE not in run(*arguments).stdout
 
@@ -63,7 +31,7 @@ def test_names_are_whole_on_any_terminal(daemon: FakeDaemon, width: int) -> None
     for number in (1, 123456789):
         daemon.add_group(number % 1000, title="A title of several words, and quite long. " * 4)
         daemon.alert_groups[f"alertGroups/{number % 1000}"].integration = "integrations/a-rather-long-id-0123456789"
-    _, seen = _on_terminal(daemon, "groups", "list", width=width, env={"NO_COLOR": "1"})
+    _, seen = on_terminal(daemon, "groups", "list", width=width, env={"NO_COLOR": "1"})
     for name in daemon.alert_groups:
         assert f"{name} " in seen
     assert seen.count("integrations/a-rather-long-id-0123456789") == 2
@@ -73,14 +41,14 @@ def test_names_are_whole_on_any_terminal(daemon: FakeDaemon, width: int) -> None
 def test_a_table_fits_the_terminal_where_it_can(daemon: FakeDaemon) -> None:
     """Long titles fold, so that no line is wider than a terminal of usual width."""
     daemon.add_group(1, title="A title of several words, and quite long. " * 4, integration="integrations/ab12")
-    _, seen = _on_terminal(daemon, "groups", "list", width=80, env={"NO_COLOR": "1"})
+    _, seen = on_terminal(daemon, "groups", "list", width=80, env={"NO_COLOR": "1"})
     assert max(cell_len(line) for line in re.sub(r"\x1b\[[0-9;]*m", "", seen).splitlines()) <= 80
 
 
 def test_a_long_word_folds_and_is_whole(daemon: FakeDaemon) -> None:
     """A title without spaces that is wider than its column goes on in the next line, and nothing of it is lost."""
     daemon.add_group(1, title="\u00df" * 300)
-    _, seen = _on_terminal(daemon, "groups", "list", width=80)
+    _, seen = on_terminal(daemon, "groups", "list", width=80)
     assert seen.count("\u00df") == 300
 
 
@@ -94,7 +62,7 @@ def test_nothing_from_outside_steers_the_terminal(run: Run, daemon: FakeDaemon) 
         plain = run(*arguments).stdout
         assert harmless in plain
         assert not set(plain) & set("\x1b\x9b\u202e")
-        seen = _on_terminal(daemon, *arguments, width=400)[1]
+        seen = on_terminal(daemon, *arguments, width=400)[1]
         assert harmless in seen
         assert "\x1b[2J" not in seen
 
@@ -102,16 +70,16 @@ def test_nothing_from_outside_steers_the_terminal(run: Run, daemon: FakeDaemon) 
 def test_delete_asks_on_a_terminal(daemon: FakeDaemon) -> None:
     """On a terminal, `delete` says what would go and asks; only yes deletes, and --yes does not ask."""
     daemon.add_integration("one", display_name="Prod")
-    code, seen = _on_terminal(daemon, "integrations", "delete", "one", typed="n\n")
+    code, seen = on_terminal(daemon, "integrations", "delete", "one", typed="n\n")
     assert "Delete integrations/one (Prod)" in seen
     assert code == 1
     assert "integrations/one" in daemon.integrations
 
-    code, _ = _on_terminal(daemon, "integrations", "delete", "one", typed="y\n")
+    code, _ = on_terminal(daemon, "integrations", "delete", "one", typed="y\n")
     assert (code, daemon.integrations) == (0, {})
 
     daemon.add_integration("two")
-    code, seen = _on_terminal(daemon, "integrations", "delete", "two", "--yes")
+    code, seen = on_terminal(daemon, "integrations", "delete", "two", "--yes")
     assert (code, daemon.integrations) == (0, {})
     assert "?" not in seen
 
@@ -119,15 +87,15 @@ def test_delete_asks_on_a_terminal(daemon: FakeDaemon) -> None:
 def test_a_payload_leaves_the_prompt_on_a_new_line(daemon: FakeDaemon) -> None:
     """On a terminal a line break follows a payload that has none of its own."""
     daemon.payloads["alertGroups/1/payloads/latest"] = b"{}"
-    assert _on_terminal(daemon, "groups", "payload", "1") == (0, "{}\n")
+    assert on_terminal(daemon, "groups", "payload", "1") == (0, "{}\n")
 
 
 def test_times_are_local_with_their_age(daemon: FakeDaemon) -> None:
     """A time is shown in the time zone of whoever asks, with how long ago it was, or how long it will be."""
     heartbeat = daemon.add_integration("one") and daemon.heartbeats["integrations/one/heartbeat"]
-    heartbeat.last_beat_time.FromDatetime(NOW.replace(year=2024, month=1, day=15, hour=12, minute=0, second=0))
-    heartbeat.due_time.FromDatetime(NOW + timedelta(days=3, hours=1))
-    _, seen = _on_terminal(daemon, "heartbeats", "show", "one", env={"TZ": "Asia/Kolkata"})
+    heartbeat.last_beat_time.FromDatetime(now().replace(year=2024, month=1, day=15, hour=12, minute=0, second=0))
+    heartbeat.due_time.FromDatetime(now() + timedelta(days=3, hours=1))
+    _, seen = on_terminal(daemon, "heartbeats", "show", "one", env={"TZ": "Asia/Kolkata"})
     assert "lastBeatTime: 2024-01-15 17:30:00 (" in seen
     assert "d ago)" in seen
     assert "(in 3d)" in seen
@@ -137,7 +105,7 @@ def test_the_year_one_is_shown_as_it_is(daemon: FakeDaemon) -> None:
     """The zero time of Go programs, which has no local time in the west, is shown in UTC instead of failing."""
     group = daemon.add_group(1)
     group.create_time.FromJsonString("0001-01-01T00:00:00Z")
-    code, seen = _on_terminal(daemon, "groups", "show", "1", env={"TZ": "America/Lima"})
+    code, seen = on_terminal(daemon, "groups", "show", "1", env={"TZ": "America/Lima"})
     assert code == 0
     assert "0001-01-01 00:00:00Z" in seen
 

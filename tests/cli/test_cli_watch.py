@@ -72,6 +72,27 @@ def test_json_lines(daemon: FakeDaemon, watch: Watch) -> None:
     assert (second["revision"], second["event"]["kind"]) == ("42", "NEW_ALERTS")
 
 
+def test_a_watch_can_begin_with_what_is(daemon: FakeDaemon, watch: Watch) -> None:
+    """--snapshot prints each group as it is now before what happens to it, and --filter goes to the daemon."""
+    group = daemon.add_group(7, State.ACKNOWLEDGED, title="Down api")
+    daemon.happen(41, group, kind=Event.Kind.OPENED)
+    programs = watch("--snapshot", "--filter", "state != RESOLVED"), watch("--snapshot", "-o", "json")
+    assert _line(programs[0]).rstrip("\n").split("  ")[-3:] == ["alertGroups/7", "acknowledged", "Down api"]
+    lines = [json.loads(_line(programs[1])) for _ in range(2)]
+    assert [sorted(line) for line in lines] == [["alertGroup"], ["revision", "snapshotComplete"]]
+    daemon.happen(42, group, kind=Event.Kind.RESOLVED)
+    assert "resolved" in _line(programs[0])
+    assert json.loads(_line(programs[1]))["revision"] == "42"
+    assert "state != RESOLVED" in {request.filter for request in daemon.requests("WatchAlertGroups")}
+
+
+def test_a_snapshot_begins_nowhere_else(watch: Watch) -> None:
+    """--snapshot with --since is wrong usage."""
+    program = watch("--snapshot", "--since", "7")
+    _, errors = program.communicate(timeout=20)
+    assert (program.returncode, len(errors.splitlines())) == (2, 1)
+
+
 def test_a_watch_survives_the_daemon(daemon: FakeDaemon, watch: Watch) -> None:
     """When the daemon goes away and comes back, the watch goes on after the last revision: nothing lost or doubled."""
     group = daemon.add_group(7)

@@ -6,6 +6,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_clock import FakeClock
@@ -40,7 +41,7 @@ def start(folder: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> It
 
     monkeypatch.setattr(RunningDaemon, "__init__", noted)
 
-    def start_one(**options: bool) -> RunningDaemon:
+    def start_one(**options: Any) -> RunningDaemon:
         return RunningDaemon(folder / f"d{len(started)}", clock, **options)
 
     yield start_one

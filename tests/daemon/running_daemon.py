@@ -16,8 +16,10 @@ from grpc_status import rpc_status
 from notices import notice
 
 from tocsin.v1 import (
+    access_pb2_grpc,
     alert_groups_pb2,
     alert_groups_pb2_grpc,
+    audit_pb2_grpc,
     heartbeats_pb2_grpc,
     intake_pb2,
     intake_pb2_grpc,
@@ -31,6 +33,7 @@ from tocsind.domain.notification import Notification
 from tocsind.engine.memory import Memory
 from tocsind.main import Main
 from tocsind.rpc.server import Listener
+from tocsind.rpc.tls import TlsFiles
 from tocsind.sqlite.writer import Transaction
 
 AlertGroup = alert_groups_pb2.AlertGroup
@@ -86,15 +89,25 @@ def reason(error: grpc.RpcError) -> str:
 class RunningDaemon:
     """One daemon on one folder; `reopen` and `crash` give its folder to another."""
 
-    def __init__(self, folder: Path, clock: FakeClock, *, attended: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        clock: FakeClock,
+        *,
+        attended: bool = True,
+        listen: Sequence[Listener] = (),
+        tls: TlsFiles | None = None,
+    ) -> None:
         self.folder = folder
         self.clock = clock
         self.attended = attended
         self.closed = False
-        listen = (Listener(f"unix:{folder}/d.sock", Role.ADMIN),)
-        self.main = Main(Config(folder, listen, "http://tocsin.example"), clock)
+        listeners = (Listener(f"unix:{folder}/d.sock", Role.ADMIN), *listen)
+        self.main = Main(Config(folder, listeners, "http://tocsin.example", tls), clock)
         self.engine = self.main.engine
         self.channel = grpc.insecure_channel(f"unix:{folder}/d.sock", options=[("grpc.use_local_subchannel_pool", 1)])
+        self.access = access_pb2_grpc.AccessServiceStub(self.channel)
+        self.audit = audit_pb2_grpc.AuditServiceStub(self.channel)
         self.groups = alert_groups_pb2_grpc.AlertGroupServiceStub(self.channel)
         self.heartbeats = heartbeats_pb2_grpc.HeartbeatServiceStub(self.channel)
         self.integrations = integrations_pb2_grpc.IntegrationServiceStub(self.channel)

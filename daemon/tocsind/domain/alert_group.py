@@ -13,13 +13,17 @@ Rules
   its source: no open group can become unreachable (Grafana OnCall's worst defect).
 - Whether another group of the same identity is open is not known here: the database guarantees that there is at most
   one, and the engine refuses to unresolve where there is.
+- Wiping removes what a group says, from any state, and resolves it. A wiped group is the one resolved group that stays
+  so: nothing can tell any more what it was about. Wiping what is resolved leaves the time and the actor of that as they
+  are; wiping what is wiped changes nothing, whoever does it.
+- A group that is deleted leaves one event, in which its state is the one that it had to the end.
 - Every state change writes exactly one event.
 """
 
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from tocsind.domain.errors import Code, TocsinError
+from tocsind.domain.errors import Reason, TocsinError
 
 
 class State(IntEnum):
@@ -88,6 +92,7 @@ class Action(IntEnum):
     GO_STALE = 10
     DELETE_INTEGRATION = 11
     TURN_HEARTBEAT_OFF = 12
+    WIPE = 13
 
 
 _F, _A, _S, _R = State.FIRING, State.ACKNOWLEDGED, State.SILENCED, State.RESOLVED
@@ -102,6 +107,7 @@ TRANSITIONS: dict[tuple[State, Action], State] = {
     (_S, Action.SILENCE_END): _F,
     (_R, Action.UNRESOLVE): _F,
     (_R, Action.SOURCE_REOPEN): _F,
+    (_R, Action.WIPE): _R,
     **{
         (state, action): _R
         for state in OPEN_STATES
@@ -111,6 +117,7 @@ TRANSITIONS: dict[tuple[State, Action], State] = {
             Action.GO_STALE,
             Action.DELETE_INTEGRATION,
             Action.TURN_HEARTBEAT_OFF,
+            Action.WIPE,
         )
     },
 }
@@ -128,6 +135,7 @@ EVENT_OF: dict[Action, EventKind] = {
     Action.GO_STALE: EventKind.RESOLVED,
     Action.DELETE_INTEGRATION: EventKind.RESOLVED,
     Action.TURN_HEARTBEAT_OFF: EventKind.RESOLVED,
+    Action.WIPE: EventKind.WIPED,
 }
 
 REASON_OF: dict[Action, ResolveReason] = {
@@ -136,6 +144,7 @@ REASON_OF: dict[Action, ResolveReason] = {
     Action.GO_STALE: ResolveReason.STALE,
     Action.DELETE_INTEGRATION: ResolveReason.INTEGRATION_DELETED,
     Action.TURN_HEARTBEAT_OFF: ResolveReason.HEARTBEAT_OFF,
+    Action.WIPE: ResolveReason.WIPED,
 }
 
 _OUTCOME_OF = {
@@ -185,6 +194,11 @@ class AlertGroup:
         """Whether it is not resolved."""
         return self.state is not State.RESOLVED
 
+    @property
+    def is_wiped(self) -> bool:
+        """Whether what it said is gone."""
+        return self.resolve_reason is ResolveReason.WIPED
+
 
 @dataclass(slots=True)
 class Event:
@@ -219,11 +233,14 @@ def act(
     after = TRANSITIONS.get((group.state, action))
     if after is None:
         raise refusal(group, action)
+    if group.is_wiped and after is not State.RESOLVED:
+        raise wiped(group)
     before = group.state
     group.state = after
-    group.state_since = now
-    group.state_event = EVENT_OF[action]
-    group.state_actor = actor
+    if action is not Action.WIPE or before is not State.RESOLVED:
+        group.state_since = now
+        group.state_event = EVENT_OF[action]
+        group.state_actor = actor
     group.silence_until = silence_until if after is State.SILENCED else None
     group.resolve_reason = REASON_OF[action] if after is State.RESOLVED else None
     if after is State.ACKNOWLEDGED:
@@ -236,21 +253,36 @@ def act(
         group.silenced = now
     if action is Action.UNRESOLVE:
         group.digest = b""
+    elif action is Action.WIPE:
+        group.digest = b""
+        group.source_firing = False
+        group.firing_count = group.resolved_count = group.unreported_count = 0
     return Event(group.id, EVENT_OF[action], after, actor, reason, note, previous=before)
+
+
+def delete(group: AlertGroup, actor: str) -> Event:
+    """Returns the one event that is left of a group that is deleted."""
+    return Event(group.id, EventKind.DELETED, group.state, actor, previous=group.state)
+
+
+def wiped(group: AlertGroup) -> TocsinError:
+    """Returns the error for what can no longer be done to a group that was wiped."""
+    name = f"alertGroups/{group.id}"
+    return TocsinError(Reason.WIPED, f"{name} was wiped: what it said is gone", resource=name)
 
 
 def refusal(group: AlertGroup, action: Action) -> TocsinError:
     """Returns the error for an action that the state of the group does not allow."""
     by = f" by {group.state_actor}" if group.state_actor and group.state is not State.FIRING else ""
     verb = action.name.lower().replace("_", " ")
-    return TocsinError(
-        Code.FORBIDDEN_NOW,
-        "WRONG_STATE",
-        f"cannot {verb} alertGroups/{group.id}: it is {group.state.name.lower()}{by}",
-    )
+    name = f"alertGroups/{group.id}"
+    message = f"cannot {verb} {name}: it is {group.state.name.lower()}{by}"
+    return TocsinError(Reason.WRONG_STATE, message, resource=name, state=group.state.name)
 
 
 def _holds(group: AlertGroup, action: Action, actor: str, silence_until: int | None) -> bool:
+    if action is Action.WIPE:
+        return group.is_wiped
     if action is Action.SILENCE:
         same_end = group.silence_until == silence_until
         return group.state is State.SILENCED and same_end and group.state_actor == actor

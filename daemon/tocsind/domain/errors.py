@@ -1,47 +1,51 @@
-"""What can go wrong in a request, in a handful of codes.
+"""What can go wrong in a request.
 
-The domain raises these; one table at the edge (`rpc/errors.py`) turns them into gRPC statuses. `reason` is for
-machines and never changes; the message is for people and says what and where. Nothing was changed when one is raised.
+The domain raises these; `rpc/error_details.py` turns them into gRPC statuses. The reason is for machines and comes from
+one table; the message is for people and says what and where. Nothing was changed when one is raised.
 """
 
-from enum import Enum, auto
+from tocsind.domain.reasons import Code, Reason
 
-
-class Code(Enum):
-    """What kind of refusal it is."""
-
-    INVALID = auto()
-    NOT_FOUND = auto()
-    EXISTS = auto()
-    FORBIDDEN_NOW = auto()
-    OUT_OF_RANGE = auto()
-    UNAUTHENTICATED = auto()
-    FORBIDDEN = auto()
-    EXHAUSTED = auto()
-    UNAVAILABLE = auto()
+__all__ = ["Code", "Reason", "TocsinError", "invalid", "not_found", "too_many", "unavailable"]
 
 
 class TocsinError(Exception):
-    """A refusal with a code, a reason for machines, a message for people and, where there is one, a field."""
+    """A refusal: why, and a message for people.
 
-    def __init__(self, code: Code, reason: str, message: str, field: str = "") -> None:
+    `field` is the path of what is wrong in the request message, such as `integration.display_name`, or the name of the
+    metadata. `resource` is the resource name of what the refusal is about. What else machines are told is named in the
+    table beside the reason.
+    """
+
+    def __init__(self, reason: Reason, message: str, *, field: str = "", resource: str = "", **metadata: str) -> None:
         super().__init__(message)
-        self.code = code
         self.reason = reason
         self.message = message
         self.field = field
+        self.resource = resource
+        self.metadata = metadata
+
+    @property
+    def code(self) -> Code:
+        """What kind of refusal it is."""
+        return self.reason.code
 
 
 def invalid(field: str, message: str) -> TocsinError:
     """A value in the request is not what it must be; `field` is its path."""
-    return TocsinError(Code.INVALID, "INVALID_FIELD", f"{field}: {message}", field)
+    return TocsinError(Reason.INVALID_FIELD, f"{field}: {message}", field=field)
+
+
+def too_many(field: str, most: int) -> TocsinError:
+    """A list in the request has more than `most` items; `field` is its path."""
+    return TocsinError(Reason.TOO_MANY, f"{field}: must be at most {most}", field=field, most=str(most))
 
 
 def not_found(name: str) -> TocsinError:
     """Nothing bears this resource name."""
-    return TocsinError(Code.NOT_FOUND, "NOT_FOUND", f"{name} does not exist")
+    return TocsinError(Reason.NOT_FOUND, f"{name} does not exist", resource=name)
 
 
 def unavailable(message: str) -> TocsinError:
     """Nothing was committed, and trying again later may help."""
-    return TocsinError(Code.UNAVAILABLE, "STORE_UNAVAILABLE", message)
+    return TocsinError(Reason.STORE_UNAVAILABLE, message)

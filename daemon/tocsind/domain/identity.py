@@ -16,6 +16,12 @@ def identity(integration_id: int, source: Source, grouping_key: str) -> bytes:
     return hashlib.sha256(b"%d/%d/%b" % (integration_id, source, grouping_key.encode())).digest()
 
 
+def wiped_identity(group_id: int) -> bytes:
+    """Returns the identity of a group that was wiped: its own, and one that no notification can have, as those are
+    hashes of what begins with a number."""
+    return hashlib.sha256(b"wiped/%d" % group_id).digest()
+
+
 _ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 

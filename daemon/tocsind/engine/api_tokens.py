@@ -2,7 +2,7 @@
 
 from tocsind.domain import access as rules
 from tocsind.domain.access import ApiToken, Caller, Role
-from tocsind.domain.errors import Code, TocsinError, not_found
+from tocsind.domain.errors import Reason, TocsinError, not_found
 from tocsind.engine import audit
 from tocsind.engine.memory import Memory
 from tocsind.sqlite import api_tokens
@@ -17,7 +17,7 @@ def create(
     other = api_tokens.by_display_name(transaction.connection, display_name)
     if other is not None:
         message = f"{other.name} is already called {display_name!r}"
-        raise TocsinError(Code.EXISTS, "NAME_TAKEN", message, "api_token.display_name")
+        raise TocsinError(Reason.NAME_TAKEN, message, field="api_token.display_name", resource=other.name)
     api_tokens.insert(transaction.connection, new)
     audit.record(transaction, by, new.name, audit.NOTHING, audit.of_token(new))
     transaction.after_commit(lambda: memory.keyring.add(new))

@@ -10,7 +10,7 @@ Rules
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -31,26 +31,28 @@ NOTHING: Fields = {}
 def record(transaction: Transaction, by: Caller, resource: str, before: Fields, after: Fields) -> None:
     """Writes an entry about `resource`, unless nothing differs. A new resource has no fields before, one that is gone
     none after."""
-    differing = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    if not differing:
-        return
-    entry = AuditRow(
-        0,
-        transaction.now,
-        by.actor,
-        by.token,
-        by.method,
-        resource,
-        _json(before, differing),
-        _json(after, differing),
-        by.trace_id,
-    )
-    audit.insert(transaction.connection, [entry])
+    record_all(transaction, by, [(resource, before, after)])
+
+
+def record_all(transaction: Transaction, by: Caller, changes: Iterable[tuple[str, Fields, Fields]]) -> None:
+    """Writes an entry about each of many resources, as `record` does for one."""
+    entries = []
+    for resource, before, after in changes:
+        differing = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+        if differing:
+            old, new = _json(before, differing), _json(after, differing)
+            entries.append(AuditRow(0, transaction.now, by.actor, by.token, by.method, resource, old, new, by.trace_id))
+    audit.insert(transaction.connection, entries)
 
 
 def of_group(group: AlertGroup) -> Fields:
     """What is audited of an alert group."""
-    return {"state": group.state.name, "silence_until": group.silence_until}
+    return {
+        "state": group.state.name,
+        "state_actor": group.state_actor or None,
+        "silence_until": group.silence_until,
+        "resolve_reason": None if group.resolve_reason is None else group.resolve_reason.name,
+    }
 
 
 def of_integration(integration: Integration) -> Fields:

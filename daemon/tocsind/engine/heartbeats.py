@@ -63,12 +63,12 @@ def notice(transaction: Transaction, memory: Memory, integration_ids: Sequence[i
     transaction.after_commit(lambda: memory.expect(known.values()))
 
 
-def dismissed(transaction: Transaction, memory: Memory, integration_id: int) -> None:
-    """A person resolved the group of a heartbeat."""
-    heartbeat = heartbeats.load(transaction.connection, [integration_id]).get(integration_id)
-    if heartbeat is not None:
+def dismissed(transaction: Transaction, memory: Memory, integration_ids: Sequence[int]) -> None:
+    """A person resolved or removed the open groups of the heartbeats of these integrations."""
+    known = heartbeats.load(transaction.connection, integration_ids)
+    for heartbeat in known.values():
         rules.dismiss(heartbeat, memory.presence.read(transaction.steady))
-        _store(transaction, memory, heartbeat)
+    _store(transaction, memory, *known.values())
 
 
 def _find(transaction: Transaction, memory: Memory, public_id: str) -> tuple[Integration, Heartbeat]:
@@ -87,14 +87,14 @@ def _change(
     by: Caller,
 ) -> Heartbeat:
     audit.record(transaction, by, f"{integration.name}/heartbeat", before, audit.of_heartbeat(heartbeat))
-    return _store(transaction, memory, heartbeat)
-
-
-def _store(transaction: Transaction, memory: Memory, heartbeat: Heartbeat) -> Heartbeat:
-    memory.keep_time(transaction)
-    heartbeats.store(transaction.connection, [heartbeat])
-    transaction.after_commit(lambda: memory.expect([heartbeat]))
+    _store(transaction, memory, heartbeat)
     return heartbeat
+
+
+def _store(transaction: Transaction, memory: Memory, *changed: Heartbeat) -> None:
+    memory.keep_time(transaction)
+    heartbeats.store(transaction.connection, changed)
+    transaction.after_commit(lambda: memory.expect(changed))
 
 
 def _close_group(transaction: Transaction, memory: Memory, integration: Integration, actor: str, reason: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from tocsind.domain import integration as rules
 from tocsind.domain.access import Caller
 from tocsind.domain.alert_group import Action
-from tocsind.domain.errors import Code, TocsinError, invalid, not_found
+from tocsind.domain.errors import Reason, TocsinError, invalid, not_found
 from tocsind.domain.heartbeat import Heartbeat
 from tocsind.domain.identity import new_public_id
 from tocsind.domain.integration import BUILT_IN, Integration
@@ -104,7 +104,8 @@ def _find(transaction: Transaction, public_id: str) -> Integration:
     if found is None:
         raise not_found(f"integrations/{public_id}")
     if found.type == BUILT_IN:
-        raise TocsinError(Code.FORBIDDEN_NOW, "BUILT_IN", f"integrations/{public_id} is built in and cannot be changed")
+        message = f"{found.name} is built in and cannot be changed"
+        raise TocsinError(Reason.BUILT_IN, message, resource=found.name)
     return found
 
 
@@ -112,7 +113,7 @@ def _refuse_taken_name(transaction: Transaction, wanted: Integration) -> None:
     other = integrations.by_display_name(transaction.connection, wanted.display_name)
     if other is not None and other.id != wanted.id:
         message = f"{other.name} is already called {wanted.display_name!r}"
-        raise TocsinError(Code.EXISTS, "NAME_TAKEN", message, "integration.display_name")
+        raise TocsinError(Reason.NAME_TAKEN, message, field="integration.display_name", resource=other.name)
 
 
 def _watch(memory: Memory, candidates: Iterable[tuple[int, int]]) -> None:

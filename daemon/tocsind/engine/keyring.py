@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 
 from tocsind.domain.access import ApiToken, parts_of
-from tocsind.domain.errors import Code, TocsinError
+from tocsind.domain.errors import Reason, TocsinError
 from tocsind.sqlite import api_tokens
 
 End = Callable[[TocsinError], None]
@@ -36,7 +36,7 @@ class Keyring:
         parts = parts_of(text)
         token = self._tokens.get(parts[0]) if parts is not None else None
         if parts is None or token is None or not token.fits(parts[1]):
-            raise TocsinError(Code.UNAUTHENTICATED, "TOKEN_INVALID", "the token is not known: wrong, or revoked")
+            raise TocsinError(Reason.TOKEN_INVALID, "the token is not known: wrong, or revoked")
         if token.has_expired(now):
             raise _expired(token)
         with self._lock:
@@ -98,8 +98,8 @@ class Keyring:
 
 
 def _expired(token: ApiToken) -> TocsinError:
-    return TocsinError(Code.UNAUTHENTICATED, "TOKEN_EXPIRED", f"{token.name} has expired")
+    return TocsinError(Reason.TOKEN_EXPIRED, f"{token.name} has expired", resource=token.name)
 
 
 def _revoked(name: str) -> TocsinError:
-    return TocsinError(Code.UNAUTHENTICATED, "TOKEN_REVOKED", f"{name} was revoked")
+    return TocsinError(Reason.TOKEN_REVOKED, f"{name} was revoked", resource=name)

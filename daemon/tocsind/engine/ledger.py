@@ -8,14 +8,14 @@ writes them. A job that raises before `write` has written nothing. The same grou
 from collections.abc import Iterable
 from functools import partial
 
-from tocsind.domain.alert_group import Action, AlertGroup, Event, Source, act
-from tocsind.domain.errors import Code, TocsinError, not_found
+from tocsind.domain.alert_group import Action, AlertGroup, Event, Source, act, delete
+from tocsind.domain.errors import Reason, TocsinError, not_found
 from tocsind.domain.integration import Integration
 from tocsind.domain.notification import Notification, ReportedAlert
 from tocsind.domain.snapshot import Effect, KnownAlert, receive
 from tocsind.engine.figures import count
 from tocsind.engine.memory import Memory
-from tocsind.sqlite import alert_groups, alerts, events
+from tocsind.sqlite import alert_groups, alerts, events, removal
 from tocsind.sqlite.writer import Transaction
 
 _Key = tuple[int, str]
@@ -39,6 +39,8 @@ class Ledger:
         self._restated: dict[_Key, KnownAlert] = {}
         self._payloads: dict[tuple[int, int], bytes] = {}
         self._events: list[Event] = []
+        self._wiped: list[int] = []
+        self._deleted: list[int] = []
 
     def prefetch(self, wanted: Iterable[tuple[bytes, Notification]]) -> None:
         """Reads what is known of identities and, where a notification says something else than the last one, of their
@@ -98,7 +100,7 @@ class Ledger:
         silence_until: int | None = None,
     ) -> bool:
         """Acts on a group by the rules of `domain/alert_group.py`; returns whether that changed anything."""
-        if action is Action.UNRESOLVE and not group.is_open:
+        if action is Action.UNRESOLVE and not group.is_open and not group.is_wiped:
             self._refuse_second_open(group)
         event = act(
             group,
@@ -116,6 +118,18 @@ class Ledger:
         self._moved[group.id] = group
         self._events.append(event)
         return True
+
+    def wipe(self, group: AlertGroup, *, actor: str) -> bool:
+        """Removes what a group says; returns whether that changed anything."""
+        changed = self.act(group, Action.WIPE, actor=actor)
+        if changed:
+            self._wiped.append(group.id)
+        return changed
+
+    def delete(self, group: AlertGroup, *, actor: str) -> None:
+        """Removes a group."""
+        self._deleted.append(group.id)
+        self._events.append(delete(group, actor))
 
     def write(self) -> None:
         """Writes every change, and sets the timers once it is committed."""
@@ -138,6 +152,11 @@ class Ledger:
             now = self._transaction.now
             rows = [(group_id, latest, now, body) for (group_id, latest), body in self._payloads.items()]
             alerts.store_payloads(self._connection, rows)
+        # Before the events: the last one of a group is what stays of its timeline.
+        if self._wiped:
+            removal.wipe(self._connection, self._wiped)
+        if self._deleted:
+            removal.remove(self._connection, self._deleted)
         if self._events:
             events.insert(self._connection, self._events, self._transaction.now)
             self._transaction.events_written = True
@@ -177,13 +196,14 @@ class Ledger:
 
     def _refuse_second_open(self, group: AlertGroup) -> None:
         """An unresolved group must be the one that notifications reach: there is to be no other, and a source."""
+        name = f"alertGroups/{group.id}"
         if self._memory.by_id(self._connection, group.integration_id) is None:
-            message = f"cannot unresolve alertGroups/{group.id}: its integration is deleted"
-            raise TocsinError(Code.FORBIDDEN_NOW, "INTEGRATION_DELETED", message)
+            message = f"cannot unresolve {name}: its integration is deleted"
+            raise TocsinError(Reason.INTEGRATION_DELETED, message, resource=name)
         other = alert_groups.open_sibling(self._connection, group.id)
         if other is not None:
-            message = f"cannot unresolve alertGroups/{group.id}: alertGroups/{other} is open for the same source"
-            raise TocsinError(Code.FORBIDDEN_NOW, "ANOTHER_IS_OPEN", message)
+            message = f"cannot unresolve {name}: alertGroups/{other} is open for the same source"
+            raise TocsinError(Reason.ANOTHER_IS_OPEN, message, resource=name, other=f"alertGroups/{other}")
 
     def _set_timers(self) -> None:
         changed = [*self._moved.values(), *(group for group, _, _ in self._opened.values())]
@@ -198,3 +218,6 @@ class Ledger:
                 self._memory.watch_for_staleness(self._connection, group)
             else:
                 self._memory.stale.cancel(group.id)
+        for group_id in self._deleted:
+            self._memory.silences.cancel(group_id)
+            self._memory.stale.cancel(group_id)

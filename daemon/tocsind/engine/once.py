@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Callable
 
 from tocsind.domain.access import Caller
-from tocsind.domain.errors import Code, TocsinError
+from tocsind.domain.errors import Reason, TocsinError
 from tocsind.engine.memory import Memory
 from tocsind.sqlite import requests
 from tocsind.sqlite.writer import Transaction
@@ -35,7 +35,7 @@ def once(
     if known is not None:
         if known[0] != digest:
             message = f"{request_id!r} was used for another request within the last 24 hours"
-            raise TocsinError(Code.INVALID, "REQUEST_ID_REUSED", f"request_id: {message}", "request_id")
+            raise TocsinError(Reason.REQUEST_ID_REUSED, f"request_id: {message}", field="request_id")
         return known[1]
     requests.keep(transaction.connection, key, digest, do(), transaction.now)
     return None

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from tocsind.clock import Clock
 from tocsind.domain.access import ALLOWS, Caller, Role, actor_name
-from tocsind.domain.errors import Code, TocsinError
+from tocsind.domain.errors import Reason, TocsinError
 from tocsind.engine.keyring import Keyring
 
 MAX_TRACE_ID: Final = 128
@@ -130,17 +130,17 @@ class Gate:
             scheme, _, text = values["authorization"].partition(" ")
             if scheme.lower() != "bearer":
                 message = "the authorization metadata must be `Bearer` and the token"
-                raise TocsinError(Code.UNAUTHENTICATED, "TOKEN_INVALID", message)
+                raise TocsinError(Reason.TOKEN_INVALID, message)
             token = self._keyring.admit(text.strip(), self._clock.wall())
         elif self._role is None:
             message = "a token is needed: send it as `authorization: Bearer` metadata"
-            raise TocsinError(Code.UNAUTHENTICATED, "TOKEN_MISSING", message)
+            raise TocsinError(Reason.TOKEN_MISSING, message)
         role = token.role if token is not None else self._role
         assert role is not None
         actor = actor_name(unquote(values.get("tocsin-actor", "")), token)
         if role not in NEEDED.get(method, ()):
             message = f"{actor} has the role {role.name.lower()}, which may not call {short_name(method)}"
-            raise TocsinError(Code.FORBIDDEN, "ROLE_TOO_SMALL", message)
+            raise TocsinError(Reason.ROLE_TOO_SMALL, message, role=role.name, method=short_name(method))
         deadline = None
         if seconds_left is not None:
             deadline = self._clock.steady() + int(max(0.0, min(seconds_left, 1e9)) * 1e6)

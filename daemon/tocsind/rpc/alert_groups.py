@@ -1,21 +1,23 @@
-"""AlertGroupService; watching has a file of its own."""
+"""AlertGroupService; watching and batches have files of their own."""
 
 from collections.abc import AsyncIterator
 from typing import Protocol
 
 import grpc
+from google.protobuf import empty_pb2
 
 from tocsin.v1 import alert_groups_pb2, alert_groups_pb2_grpc
 from tocsind.domain.alert_group import Action
 from tocsind.domain.errors import not_found
 from tocsind.engine import groups as jobs
 from tocsind.engine.engine import Engine
-from tocsind.rpc import decode, encode, group_filter, names, paging
+from tocsind.rpc import decode, encode, group_batches, group_filter, names, paging
 from tocsind.rpc.access import caller
 from tocsind.rpc.mutation import Repeatable, change
 from tocsind.rpc.watch import Watch
 from tocsind.sqlite import alert_groups as rows
 from tocsind.sqlite import alerts, events, integrations
+from tocsind.sqlite.group_list import GroupList
 
 
 class _Acting(Repeatable, Protocol):
@@ -46,23 +48,25 @@ class AlertGroupServicer(alert_groups_pb2_grpc.AlertGroupServiceServicer):
     def ListAlertGroups(
         self, request: alert_groups_pb2.ListAlertGroupsRequest, context: grpc.ServicerContext
     ) -> alert_groups_pb2.ListAlertGroupsResponse:
-        """Lists groups, newest first."""
+        """Lists groups, newest or oldest first."""
         size = paging.size(request.page_size)
         wanted = group_filter.parse(request.filter)
-        scope = f"alertGroups {wanted}"
-        before = paging.number_after(scope, request.page_token, rows.OPEN_STANDING)
+        newest_first = paging.newest_first(request.order_by)
+        scope = f"alertGroups {wanted} {newest_first}"
+        after = paging.pair_after(scope, request.page_token)
         with self._engine.store.reading() as connection:
             integration_id = None
             if wanted.integration is not None:
                 integration_id = integrations.any_id(connection, wanted.integration)
                 if integration_id is None:
                     raise not_found(f"integrations/{wanted.integration}")
-            found = rows.page(
-                connection, states=wanted.states, integration_id=integration_id, before=before, limit=size + 1
-            )
-        page, next_token = paging.cut(scope, found, size, lambda row: row.group.id)
+            listed = GroupList(wanted, integration_id, newest_first)
+            page = listed.page(connection, after, size)
+            total = listed.count(connection) if request.include_total_size else 0
         return alert_groups_pb2.ListAlertGroupsResponse(
-            alert_groups=[encode.alert_group(row) for row in page], next_page_token=next_token
+            alert_groups=[encode.alert_group(row) for row in page.groups],
+            next_page_token=paging.token(scope, page.next) if page.next else "",
+            total_size=total,
         )
 
     def ListAlerts(
@@ -110,6 +114,12 @@ class AlertGroupServicer(alert_groups_pb2_grpc.AlertGroupServiceServicer):
             raise not_found(request.name)
         return encode.payload(request.name, *found)
 
+    def BatchGetPayloads(
+        self, request: alert_groups_pb2.BatchGetPayloadsRequest, context: grpc.ServicerContext
+    ) -> alert_groups_pb2.BatchGetPayloadsResponse:
+        """Returns several payloads."""
+        return group_batches.payloads(self._engine, request.names)
+
     def AcknowledgeAlertGroup(
         self, request: alert_groups_pb2.AcknowledgeAlertGroupRequest, context: grpc.ServicerContext
     ) -> alert_groups_pb2.AlertGroup:
@@ -126,8 +136,7 @@ class AlertGroupServicer(alert_groups_pb2_grpc.AlertGroupServiceServicer):
         self, request: alert_groups_pb2.SilenceAlertGroupRequest, context: grpc.ServicerContext
     ) -> alert_groups_pb2.AlertGroup:
         """Keeps it quiet."""
-        span = decode.microseconds(request.duration, "duration") if request.HasField("duration") else None
-        return self._act(request, context, Action.SILENCE, span)
+        return self._act(request, context, Action.SILENCE, _span(request))
 
     def UnsilenceAlertGroup(
         self, request: alert_groups_pb2.UnsilenceAlertGroupRequest, context: grpc.ServicerContext
@@ -146,6 +155,41 @@ class AlertGroupServicer(alert_groups_pb2_grpc.AlertGroupServiceServicer):
     ) -> alert_groups_pb2.AlertGroup:
         """Opens it again."""
         return self._act(request, context, Action.UNRESOLVE)
+
+    def BatchAcknowledgeAlertGroups(
+        self, request: alert_groups_pb2.BatchAcknowledgeAlertGroupsRequest, context: grpc.ServicerContext
+    ) -> alert_groups_pb2.BatchAcknowledgeAlertGroupsResponse:
+        """Says that somebody is on them."""
+        response = alert_groups_pb2.BatchAcknowledgeAlertGroupsResponse
+        return group_batches.act(self._engine, request, response, Action.ACKNOWLEDGE)
+
+    def BatchSilenceAlertGroups(
+        self, request: alert_groups_pb2.BatchSilenceAlertGroupsRequest, context: grpc.ServicerContext
+    ) -> alert_groups_pb2.BatchSilenceAlertGroupsResponse:
+        """Keeps them quiet."""
+        response = alert_groups_pb2.BatchSilenceAlertGroupsResponse
+        return group_batches.act(self._engine, request, response, Action.SILENCE, _span(request))
+
+    def BatchResolveAlertGroups(
+        self, request: alert_groups_pb2.BatchResolveAlertGroupsRequest, context: grpc.ServicerContext
+    ) -> alert_groups_pb2.BatchResolveAlertGroupsResponse:
+        """Closes them."""
+        response = alert_groups_pb2.BatchResolveAlertGroupsResponse
+        return group_batches.act(self._engine, request, response, Action.RESOLVE)
+
+    def WipeAlertGroup(
+        self, request: alert_groups_pb2.WipeAlertGroupRequest, context: grpc.ServicerContext
+    ) -> alert_groups_pb2.AlertGroup:
+        """Removes what it says."""
+        number = names.group_number(request.name)
+        return change(self._engine, request, encode.alert_group, jobs.wipe, number, by=caller())
+
+    def DeleteAlertGroup(
+        self, request: alert_groups_pb2.DeleteAlertGroupRequest, context: grpc.ServicerContext
+    ) -> empty_pb2.Empty:
+        """Removes it."""
+        number = names.group_number(request.name)
+        return change(self._engine, request, encode.nothing, jobs.delete, number, by=caller())
 
     async def WatchAlertGroups(
         self, request: alert_groups_pb2.WatchAlertGroupsRequest, context: grpc.ServicerContext
@@ -168,3 +212,9 @@ class AlertGroupServicer(alert_groups_pb2_grpc.AlertGroupServiceServicer):
             note=request.note,
             silence_for=silence_for,
         )
+
+
+def _span(
+    request: alert_groups_pb2.SilenceAlertGroupRequest | alert_groups_pb2.BatchSilenceAlertGroupsRequest,
+) -> int | None:
+    return decode.microseconds(request.duration, "duration") if request.HasField("duration") else None

@@ -7,10 +7,11 @@ from google.protobuf import empty_pb2
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from tocsin.v1 import access_pb2, alert_groups_pb2, audit_pb2, heartbeats_pb2, integrations_pb2
+from tocsin.v1 import access_pb2, alert_groups_pb2, audit_pb2, heartbeats_pb2, integrations_pb2, notes_pb2
 from tocsind.domain.access import ApiToken
 from tocsind.domain.heartbeat import Heartbeat, HeartbeatState
 from tocsind.domain.integration import BUILT_IN, Integration
+from tocsind.domain.note import Note
 from tocsind.sqlite.alert_groups import GroupRow
 from tocsind.sqlite.alerts import AlertRow
 from tocsind.sqlite.audit import AuditRow
@@ -168,6 +169,17 @@ def event(row: EventRow) -> alert_groups_pb2.Event:
 def payload(name: str, received: int, compressed: bytes) -> alert_groups_pb2.Payload:
     """Returns a payload as it came."""
     return alert_groups_pb2.Payload(name=name, body=zlib.decompress(compressed), receive_time=timestamp(received))
+
+
+def note(found: Note) -> notes_pb2.Note:
+    """Returns a note."""
+    return notes_pb2.Note(
+        name=found.name,
+        text=found.text,
+        author=found.author,
+        create_time=timestamp(found.created),
+        update_time=timestamp(found.updated),
+    )
 
 
 def heartbeat(public_id: str, found: Heartbeat, now: int, reading: int) -> heartbeats_pb2.Heartbeat:

@@ -1,34 +1,17 @@
-"""The one table of error codes: from the domain's few to gRPC's, with `google.rpc` details for machines.
+"""What a call ends with when its handler raises: a refusal becomes a status as `error_details.py` says.
 
-Every error bears an ErrorInfo (reason, domain "tocsin"); one about a field a BadRequest that names it; one that may go
-away by itself a RetryInfo. An exception that nobody foresaw is INTERNAL: it is logged whole, and says nothing outside.
+An exception that nobody foresaw is INTERNAL: it is logged whole, and says nothing outside.
 """
-
-from typing import Any
 
 import grpc
 import structlog
-from google.protobuf import any_pb2
-from google.rpc import code_pb2, error_details_pb2, status_pb2
+from google.rpc import code_pb2, status_pb2
 
-from tocsind.domain.errors import Code, TocsinError
+from tocsind.domain.errors import TocsinError
+from tocsind.rpc.error_details import internal, refusal
 
-DOMAIN = "tocsin"
-RETRY_SECONDS = 1
 # Where gRPC's own libraries look for the details: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 DETAILS_METADATA = "grpc-status-details-bin"
-
-CODES = {
-    Code.INVALID: code_pb2.INVALID_ARGUMENT,
-    Code.NOT_FOUND: code_pb2.NOT_FOUND,
-    Code.EXISTS: code_pb2.ALREADY_EXISTS,
-    Code.FORBIDDEN_NOW: code_pb2.FAILED_PRECONDITION,
-    Code.OUT_OF_RANGE: code_pb2.OUT_OF_RANGE,
-    Code.UNAUTHENTICATED: code_pb2.UNAUTHENTICATED,
-    Code.FORBIDDEN: code_pb2.PERMISSION_DENIED,
-    Code.EXHAUSTED: code_pb2.RESOURCE_EXHAUSTED,
-    Code.UNAVAILABLE: code_pb2.UNAVAILABLE,
-}
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -40,25 +23,7 @@ def status_of(error: Exception, method: str) -> status_pb2.Status:
     if isinstance(error, TocsinError):
         return refusal(error)
     log.error("a call failed", method=method, exc_info=error)
-    return status_pb2.Status(code=code_pb2.INTERNAL, message="internal error; the daemon's log says more")
-
-
-def refusal(error: TocsinError) -> status_pb2.Status:
-    """Returns the status, with details, for a refusal."""
-    details: list[Any] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN)]
-    if error.code is Code.INVALID:
-        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.message)
-        details.append(error_details_pb2.BadRequest(field_violations=[violation]))
-    if error.code in (Code.UNAVAILABLE, Code.EXHAUSTED):
-        retry = error_details_pb2.RetryInfo()
-        retry.retry_delay.seconds = RETRY_SECONDS
-        details.append(retry)
-    status = status_pb2.Status(code=CODES[error.code], message=error.message)
-    for detail in details:
-        packed = any_pb2.Any()
-        packed.Pack(detail)
-        status.details.append(packed)
-    return status
+    return internal()
 
 
 def abortion(status: status_pb2.Status) -> tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]:

@@ -1,97 +1,105 @@
-"""The filter of alert groups: a small part of https://google.aip.dev/160.
+"""The filter of alert groups, from text to `domain/group_filter.py`.
 
-Comparisons joined by AND: `state = NAME`, `state != NAME`, `integration = "integrations/{id}"` (quotes optional).
-Whatever else is written is refused with the place where it stands.
+The grammar is that of `filter_grammar.py`; docs/filters.md describes the fields to those who write filters. What
+contradicts itself is no error: it wants nothing.
 """
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import reduce
 
-from tocsind.domain.alert_group import State
-from tocsind.domain.errors import TocsinError, invalid
+from tocsind.domain.alert_group import Source, State
+from tocsind.domain.errors import TocsinError
+from tocsind.domain.group_filter import GroupFilter, LabelCondition, LabelTest, fold
+from tocsind.domain.span import ALWAYS
 from tocsind.rpc import names
+from tocsind.rpc.filter_grammar import Comparison, Token, comparisons, member, refusal, span
+from tocsind.sqlite.group_list import AMBIGUOUS_NAMES
 
-_TOKEN = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|(!=|=)|([^\s=!"]+))')
-MAX_LENGTH = 2_000
-
-# Where it stands, and what it says.
-_Token = tuple[int, str]
-
-
-@dataclass(frozen=True, slots=True)
-class GroupFilter:
-    """Which groups are wanted: in one of `states`, and of one integration (its public id) or of any (None)."""
-
-    states: tuple[State, ...]
-    integration: str | None
+_FIELDS = (
+    "state, integration, route, source, title, labels.NAME, create_time, resolve_time and last_notification_time are"
+)
+_DEFAULT_ROUTE = "/routes/default"
+_LABEL_TESTS = {"=": LabelTest.EQUAL, "!=": LabelTest.DIFFERENT}
 
 
 def parse(text: str) -> GroupFilter:
-    """Reads a filter; TocsinError (INVALID) where it cannot be read."""
-    if len(text) > MAX_LENGTH:
-        raise invalid("filter", f"must be at most {MAX_LENGTH} characters")
-    states = set(State)
-    integration: str | None = None
-    for field, operator, value in _comparisons(_tokens(text), text):
-        match field[1], operator[1]:
-            case "state", "=":
-                states &= {_state(value)}
-            case "state", "!=":
-                states -= {_state(value)}
-            case "integration", "=":
-                wanted = _integration(value)
-                if integration not in (None, wanted):
-                    states = set()
-                integration = wanted
-            case "integration" | "state", _:
-                raise _at(operator, "cannot compare so; state takes = and !=, integration takes =")
-            case _:
-                raise _at(field, "is not a field; state and integration are")
-    return GroupFilter(tuple(sorted(states)), integration)
+    """Reads a filter; TocsinError (INVALID) where it cannot be read. Filters that say the same with the same fields in
+    another order are equal."""
+    return reduce(_narrow, comparisons(text), GroupFilter())
 
 
-def _comparisons(tokens: list[_Token], text: str) -> Iterator[tuple[_Token, _Token, _Token]]:
-    """Yields field, operator and value of each comparison."""
-    for start in range(0, len(tokens), 4):
-        if start and tokens[start - 1][1] != "AND":
-            raise _at(tokens[start - 1], "AND expected")
-        if len(tokens) - start < 3:
-            raise invalid("filter", f"at the end of {text!r}: a comparison such as state = FIRING expected")
-        yield tokens[start], tokens[start + 1], tokens[start + 2]
-    if tokens and len(tokens) % 4 == 0:
-        raise invalid("filter", f"at the end of {text!r}: a comparison such as state = FIRING expected")
+def _narrow(wanted: GroupFilter, comparison: Comparison) -> GroupFilter:
+    if comparison.path[0].text == "labels":
+        return replace(wanted, labels=tuple(sorted({*wanted.labels, _label(comparison)})))
+    match comparison.field:
+        case "state":
+            return _of_states(wanted, comparison)
+        case "integration":
+            comparison.demand("=")
+            return _of_integration(wanted, _integration(comparison.value))
+        case "route":
+            comparison.demand("=")
+            return _of_integration(wanted, _route(comparison.value))
+        case "source":
+            comparison.demand("=")
+            source = member(comparison.value, Source, "a source")
+            contradiction = wanted.source not in (None, source)
+            return replace(wanted, source=source, states=() if contradiction else wanted.states)
+        case "title":
+            comparison.demand(":")
+            return replace(wanted, titles=tuple(sorted({*wanted.titles, fold(comparison.value.text)})))
+        case "create_time":
+            return replace(wanted, created=wanted.created & span(comparison))
+        case "resolve_time":
+            return replace(wanted, resolved=(wanted.resolved or ALWAYS) & span(comparison))
+        case "last_notification_time":
+            return replace(wanted, notified=wanted.notified & span(comparison))
+        case field:
+            raise refusal(Token(comparison.path[0].place, field), f"is not a field; {_FIELDS}")
 
 
-def _tokens(text: str) -> list[_Token]:
-    tokens: list[_Token] = []
-    place = 0
-    end = len(text.rstrip())
-    while place < end:
-        found = _TOKEN.match(text, place)
-        if found is None:
-            rest = text[place:].lstrip()
-            raise _at((len(text) - len(rest), rest), "cannot be read")
-        quoted, operator, word = found.groups()
-        value = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else operator or word
-        tokens.append((found.end() - len(found[0].lstrip()), value))
-        place = found.end()
-    return tokens
+def _of_states(wanted: GroupFilter, comparison: Comparison) -> GroupFilter:
+    comparison.demand("=", "!=")
+    state = member(comparison.value, State, "a state")
+    keep = comparison.operator.text == "="
+    return replace(wanted, states=tuple(one for one in wanted.states if (one is state) is keep))
 
 
-def _state(token: _Token) -> State:
+def _of_integration(wanted: GroupFilter, public_id: str) -> GroupFilter:
+    contradiction = wanted.integration not in (None, public_id)
+    return replace(wanted, integration=public_id, states=() if contradiction else wanted.states)
+
+
+def _label(comparison: Comparison) -> LabelCondition:
+    path, operator, value = comparison.path, comparison.operator, comparison.value
+    if len(path) == 1:
+        if operator.text != ":":
+            raise refusal(operator, 'which label? labels.NAME = "value" compares one, labels:NAME demands it')
+        name, condition = value, LabelCondition(value.text, LabelTest.PRESENT)
+    elif len(path) > 2:
+        written = Token(path[1].place, ".".join(part.text for part in path[1:]))
+        raise refusal(written, f'a name with a dot in it stands in double quotes: labels."{written.text[:40]}"')
+    elif operator.text == ":":
+        raise refusal(operator, f"cannot compare so; labels.NAME takes = and !=, labels:{path[1].text[:40]} demands it")
+    else:
+        comparison.demand(*_LABEL_TESTS)
+        name, condition = path[1], LabelCondition(path[1].text, _LABEL_TESTS[operator.text], value.text)
+    if name.text in AMBIGUOUS_NAMES:
+        raise refusal(name, "is a name that cannot be asked for")
+    return condition
+
+
+def _integration(token: Token) -> str:
     try:
-        return State[token[1]]
-    except KeyError:
-        raise _at(token, f"is not a state; {', '.join(state.name for state in State)} are") from None
-
-
-def _integration(token: _Token) -> str:
-    try:
-        return names.integration_id(token[1], "filter")
+        return names.integration_id(token.text, "filter")
     except TocsinError:
-        raise _at(token, "must be of the form integrations/{id}") from None
+        raise refusal(token, "must be of the form integrations/{id}") from None
 
 
-def _at(token: _Token, message: str) -> TocsinError:
-    return invalid("filter", f"at character {token[0] + 1}, {token[1][:40]!r}: {message}")
+def _route(token: Token) -> str:
+    if token.text.endswith(_DEFAULT_ROUTE):
+        try:
+            return names.integration_id(token.text.removesuffix(_DEFAULT_ROUTE), "filter")
+        except TocsinError:
+            pass
+    raise refusal(token, "must be of the form integrations/{id}/routes/default: there are no other routes yet")

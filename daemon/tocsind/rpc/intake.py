@@ -9,7 +9,7 @@ import grpc
 import structlog
 
 from tocsin.v1 import intake_pb2, intake_pb2_grpc
-from tocsind.domain.errors import Code, TocsinError, invalid
+from tocsind.domain.errors import Code, TocsinError, invalid, too_many
 from tocsind.domain.transit import Transit
 from tocsind.engine.deliver import Delivery, Outcome, Receipt, deliver
 from tocsind.engine.engine import Engine
@@ -77,7 +77,7 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
         """Applies a batch that was sent at `sent`, by the daemon's monotonic clock."""
         begin = self._engine.clock.steady()
         if len(request.deliveries) > MOST_DELIVERIES:
-            raise invalid("deliveries", f"must be at most {MOST_DELIVERIES}")
+            raise too_many("deliveries", MOST_DELIVERIES)
         deliveries = [self._delivery(message, sent, index) for index, message in enumerate(request.deliveries)]
         try:
             receipts = self._engine.change(deliver, deliveries)

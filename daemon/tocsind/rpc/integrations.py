@@ -34,7 +34,7 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
         asked = request.integration
         settings = {field: value for field, value in _given(asked).items() if field in _DURATIONS}
         wanted = Integration(0, "", asked.type, asked.display_name, asked.description, "", **settings)
-        return change(self._engine, request, self._encode, jobs.create, wanted, by=caller())
+        return self._whole(change(self._engine, request, self._encode, jobs.create, wanted, by=caller()))
 
     def GetIntegration(
         self, request: integrations_pb2.GetIntegrationRequest, context: grpc.ServicerContext
@@ -71,14 +71,14 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
             changes = {path: values.get(path) for path in request.update_mask.paths}
         else:
             changes = given
-        return change(self._engine, request, self._encode, jobs.update, public_id, changes, by=caller())
+        return self._whole(change(self._engine, request, self._encode, jobs.update, public_id, changes, by=caller()))
 
     def RotateIntegrationToken(
         self, request: integrations_pb2.RotateIntegrationTokenRequest, context: grpc.ServicerContext
     ) -> integrations_pb2.Integration:
         """Replaces the token."""
         public_id = names.integration_id(request.name)
-        return change(self._engine, request, self._encode, jobs.rotate_token, public_id, by=caller())
+        return self._whole(change(self._engine, request, self._encode, jobs.rotate_token, public_id, by=caller()))
 
     def DeleteIntegration(
         self, request: integrations_pb2.DeleteIntegrationRequest, context: grpc.ServicerContext
@@ -86,6 +86,17 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
         """Deletes an integration."""
         public_id = names.integration_id(request.name)
         return change(self._engine, request, encode.nothing, jobs.delete, public_id, by=caller())
+
+    def _whole(self, answer: integrations_pb2.Integration) -> integrations_pb2.Integration:
+        """Returns an answer to an admin with its secrets: in that to a repeat they are missing, and what they were then
+        may be dead by now."""
+        if not answer.token:
+            with self._engine.store.reading() as connection:
+                found = rows.by_public_id(connection, names.integration_id(answer.name))
+            if found is not None:
+                now = self._encode(found)
+                answer.token, answer.url, answer.heartbeat_url = now.token, now.url, now.heartbeat_url
+        return answer
 
     def _encode(self, found: Integration) -> integrations_pb2.Integration:
         return encode.integration(found, self._base_url, secrets=caller().role is Role.ADMIN)

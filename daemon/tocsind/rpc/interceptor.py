@@ -4,7 +4,7 @@ Rules
 - Unary handlers are plain functions and run in a pool of threads: they wait for the disk. Streams are coroutines in the
   event loop and must never block it.
 - A stream ends when the daemon stops (UNAVAILABLE), when its token is revoked or expires (UNAUTHENTICATED), or when its
-  handler gives it up; also while a caller that reads nothing blocks it.
+  handler gives it up.
 - What a handler raises and nobody foresaw is INTERNAL: it is logged whole, and says nothing outside.
 - What changes something is logged at `info`, what only reads at `debug`, each with its trace id. A call that fails is
   logged at `info`, but for streams that their caller gives up.
@@ -24,7 +24,7 @@ from google.rpc import code_pb2
 
 from tocsind.clock import Clock
 from tocsind.domain.access import Caller
-from tocsind.domain.errors import TocsinError, unavailable
+from tocsind.domain.errors import Reason, TocsinError
 from tocsind.engine.keyring import Keyring
 from tocsind.metrics import Metrics
 from tocsind.rpc import errors
@@ -92,7 +92,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
                 stream = self._streams.open(caller)
                 with Calling(caller):
                     async for message in behaviour(request, context):
-                        await context.write(message)
+                        await stream.write(context, message)
             except asyncio.CancelledError:
                 code = code_pb2.CANCELLED
                 if stream is None or stream.ended_with is None:
@@ -101,6 +101,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
                 code = status.code
                 await context.abort(*errors.abortion(status))
             except Exception as error:
+                if stream is not None:
+                    self._streams.close(stream)
                 status = errors.status_of(error, method)
                 code = status.code
                 await context.abort(*errors.abortion(status))
@@ -125,24 +127,45 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
 
 class Stream:
-    """One open stream: it can be ended from outside, with an error for its caller."""
+    """One open stream: it can be ended from outside, with an error for its caller.
+
+    gRPC sends no status while a message is on its way, and a message is on its way until the caller has room for it. So
+    a caller that reads nothing is told the error when it reads on; until then the stream costs that one message.
+    """
 
     def __init__(self, caller: Caller) -> None:
         task = asyncio.current_task()
         assert task is not None
         self.caller = caller
         self.ended_with: TocsinError | None = None
+        self.writing = False
+        self._closed = False
         self._task = task
         self._loop = asyncio.get_running_loop()
+
+    async def write(self, context: Any, message: Any) -> None:
+        """Sends a message; TocsinError where the stream was ended meanwhile."""
+        self.writing = True
+        try:
+            await context.write(message)
+        finally:
+            self.writing = False
+        if self.ended_with is not None:
+            raise self.ended_with
+
+    def close(self) -> None:
+        """It ends by itself: nothing can end it any more."""
+        self._closed = True
 
     def end(self, error: TocsinError) -> None:
         """Ends it; may be called from any thread."""
         self._loop.call_soon_threadsafe(self._end, error)
 
     def _end(self, error: TocsinError) -> None:
-        if self.ended_with is None and not self._task.done():
+        if self.ended_with is None and not self._closed:
             self.ended_with = error
-            self._task.cancel()
+            if not self.writing:
+                self._task.cancel()
 
 
 class Streams:
@@ -166,9 +189,11 @@ class Streams:
         return stream
 
     def close(self, stream: Stream) -> None:
-        """The stream has ended."""
-        self._open.discard(stream)
-        self._count(stream, -1)
+        """The stream ends."""
+        stream.close()
+        if stream in self._open:
+            self._open.discard(stream)
+            self._count(stream, -1)
         if stream.caller.token:
             self._keyring.closed(stream.caller.token, stream.end)
 
@@ -185,4 +210,4 @@ class Streams:
 
 
 def _stopping() -> TocsinError:
-    return unavailable("the daemon is stopping")
+    return TocsinError(Reason.STOPPING, "the daemon is stopping")

@@ -2,6 +2,7 @@
 
 Rules
 - A request with a `request_id` is done once (`engine/once.py`); what the repeat is answered is what the first was.
+- Secrets are not kept for repeats: what is kept would be one more place for them to be found in.
 - What the caller no longer waits for when its turn comes is not done: it was told that it failed, and may have done
   something else since.
 """
@@ -20,6 +21,8 @@ from tocsind.engine.once import once
 from tocsind.rpc.access import caller
 from tocsind.sqlite.writer import Transaction
 
+# The fields of answers that hold secrets.
+_SECRETS = ("secret", "token", "url", "heartbeat_url")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 P = ParamSpec("P")
@@ -44,7 +47,7 @@ def change(
     **kwargs: P.kwargs,
 ) -> Response:
     """Runs `job` with these arguments for the caller (`by` among them, given by whoever calls this), and returns what
-    `respond` makes of its answer. A field `secret` of the response is not kept for repeats."""
+    `respond` makes of its answer; to a repeat, what that was without its secrets."""
     by = caller()
     if request.request_id and _REQUEST_ID.fullmatch(request.request_id) is None:
         raise invalid("request_id", "must be 1 to 64 letters, digits, dots, hyphens and underscores")
@@ -71,12 +74,14 @@ def change(
 
 
 def _kept(response: Message) -> bytes:
-    """Returns a response as it is kept: with its type, and without a secret."""
+    """Returns a response as it is kept: with its type, and without secrets."""
     packed = any_pb2.Any()
-    if "secret" in response.DESCRIPTOR.fields_by_name:
+    secrets = [field for field in _SECRETS if field in response.DESCRIPTOR.fields_by_name]
+    if secrets:
         copy = type(response)()
         copy.CopyFrom(response)
-        copy.ClearField("secret")
+        for field in secrets:
+            copy.ClearField(field)
         response = copy
     packed.Pack(response)
     return packed.SerializeToString()

@@ -8,6 +8,7 @@ _INTEGRATION = re.compile(r"integrations/([a-z0-9]{1,32})")
 _HEARTBEAT = re.compile(r"integrations/([a-z0-9]{1,32})/heartbeat")
 _GROUP = re.compile(r"alertGroups/([1-9][0-9]{0,17})")
 _TOKEN = re.compile(r"apiTokens/([a-z0-9]{1,32})")
+_NOTE = re.compile(r"alertGroups/([1-9][0-9]{0,17})/notes/([1-9][0-9]{0,17})")
 _PAYLOAD = re.compile(r"alertGroups/([1-9][0-9]{0,17})/payloads/(first|latest)")
 
 
@@ -31,9 +32,15 @@ def group_number(name: str, field: str = "name") -> int:
     return int(_match(_GROUP, name, field, "alertGroups/{number}")[1])
 
 
-def payload_of(name: str) -> tuple[int, bool]:
+def note_of(name: str, field: str = "name") -> tuple[int, int]:
+    """Returns the number of the group and that of the note."""
+    found = _match(_NOTE, name, field, "alertGroups/{number}/notes/{number}")
+    return int(found[1]), int(found[2])
+
+
+def payload_of(name: str, field: str = "name") -> tuple[int, bool]:
     """Returns the number of the group, and whether its latest payload is meant."""
-    found = _match(_PAYLOAD, name, "name", "alertGroups/{number}/payloads/first or .../latest")
+    found = _match(_PAYLOAD, name, field, "alertGroups/{number}/payloads/first or .../latest")
     return int(found[1]), found[2] == "latest"
 
 

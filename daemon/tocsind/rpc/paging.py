@@ -1,13 +1,13 @@
 """Pages by key (https://google.aip.dev/158): a token says after which key the next page begins, never how many to skip.
 
-A token belongs to one list and one filter; with another it is refused rather than answered wrongly.
+A token belongs to one list, one filter and one order; with another it is refused rather than answered wrongly.
 """
 
 import base64
 import binascii
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -17,6 +17,10 @@ T = TypeVar("T")
 DEFAULT_SIZE = 50
 MOST = 1_000
 
+# What SQLite can hold: a token that somebody made up must not go further than this module.
+_Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_Key = int | str | tuple[int, int]
+
 
 def size(asked: int) -> int:
     """Returns how many a page is to hold: 0 is the default, more than the most is the most."""
@@ -25,12 +29,24 @@ def size(asked: int) -> int:
     return min(asked or DEFAULT_SIZE, MOST)
 
 
-def token(scope: str, key: int | str) -> str:
+def newest_first(order_by: str) -> bool:
+    """Returns which of the two orders by time is asked for (https://google.aip.dev/132#ordering); newest first is the
+    default."""
+    match order_by.split():
+        case [] | ["create_time", "desc"]:
+            return True
+        case ["create_time"]:
+            return False
+        case _:
+            raise invalid("order_by", f"must be 'create_time desc' or 'create_time', not {order_by[:80]!r}")
+
+
+def token(scope: str, key: _Key) -> str:
     """Returns the token of the page after `key` in the list `scope`."""
     return base64.urlsafe_b64encode(msgspec.json.encode([_digest(scope), key])).decode().rstrip("=")
 
 
-def cut(scope: str, found: Sequence[T], size: int, key: Callable[[T], int | str]) -> tuple[Sequence[T], str]:
+def cut(scope: str, found: Sequence[T], size: int, key: Callable[[T], _Key]) -> tuple[Sequence[T], str]:
     """Returns the page in `found`, which holds one more than `size` where there is another page, and the token of that
     next page, empty on the last."""
     page = found[:size]
@@ -39,12 +55,17 @@ def cut(scope: str, found: Sequence[T], size: int, key: Callable[[T], int | str]
 
 def number_after(scope: str, page_token: str, start: int) -> int:
     """Returns the key that a token names, `start` where there is none; for lists with numbers as keys."""
-    return start if not page_token else _read(scope, page_token, int)
+    return start if not page_token else _read(scope, page_token, _Number)
 
 
 def text_after(scope: str, page_token: str) -> str:
     """Returns the key that a token names, "" where there is none; for lists with strings as keys."""
     return "" if not page_token else _read(scope, page_token, str)
+
+
+def pair_after(scope: str, page_token: str) -> tuple[int, int] | None:
+    """Returns the key that a token names, None where there is none; for lists with two numbers as keys."""
+    return None if not page_token else _read(scope, page_token, tuple[_Number, _Number])
 
 
 def _read(scope: str, page_token: str, kind: type[T]) -> T:

@@ -34,6 +34,7 @@ from tocsin.v1 import (
     intake_pb2_grpc,
     integrations_pb2_grpc,
     monitoring_pb2_grpc,
+    notes_pb2_grpc,
 )
 from tocsind.domain.access import Role
 from tocsind.engine.engine import Engine
@@ -47,6 +48,7 @@ from tocsind.rpc.intake import IntakeServicer
 from tocsind.rpc.integrations import IntegrationServicer
 from tocsind.rpc.interceptor import Interceptor, Streams
 from tocsind.rpc.monitoring import MonitoringServicer
+from tocsind.rpc.notes import NoteServicer
 from tocsind.rpc.tls import TlsError, TlsFiles, server_credentials
 
 THREADS = 48
@@ -60,7 +62,7 @@ _OPTIONS = [
     # caller that was lost without a word gives its stream back.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
 ]
 
 T = TypeVar("T")
@@ -144,6 +146,7 @@ class Server:
                 IntegrationServicer(engine, self._base_url),
             ),
             (monitoring_pb2_grpc.add_MonitoringServiceServicer_to_server, MonitoringServicer(engine)),
+            (notes_pb2_grpc.add_NoteServiceServicer_to_server, NoteServicer(engine)),
             (health_pb2_grpc.add_HealthServicer_to_server, self._health.servicer),
         ]
         for listener in listeners:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import AsyncIterator
 
 from tocsin.v1 import alert_groups_pb2
-from tocsind.domain.errors import Code, TocsinError, invalid
+from tocsind.domain.errors import Reason, TocsinError, invalid
 from tocsind.engine.engine import Engine
 from tocsind.rpc import encode
 from tocsind.sqlite import alert_groups, events
@@ -35,7 +35,7 @@ class Watch:
             raise invalid("revision", "must not be negative")
         if not self._places.acquire(blocking=False):
             message = f"there are {MOST_WATCHERS} watchers already"
-            raise TocsinError(Code.EXHAUSTED, "TOO_MANY_WATCHERS", message)
+            raise TocsinError(Reason.TOO_MANY_WATCHERS, message, most=str(MOST_WATCHERS))
         try:
             async for change in self._read_on(request):
                 yield change
@@ -49,7 +49,8 @@ class Watch:
             last = events.last_revision(connection)
         revision = request.revision if request.HasField("revision") else last
         if revision > last:
-            raise invalid("revision", f"nothing has happened after {last} yet")
+            beyond = f"revision: nothing has happened after {last} yet"
+            raise TocsinError(Reason.REVISION_IN_FUTURE, beyond, field="revision", last_revision=str(last))
         yield alert_groups_pb2.WatchAlertGroupsResponse(revision=revision)
         while True:
             commits = self._engine.changes.commits()

@@ -19,11 +19,23 @@ _MACHINE = (
     "g.unreported_count, g.notifications, g.last_received, g.heard, g.acknowledged_at, g.acknowledged_by, g.silenced_at"
 )
 
+# CROSS JOIN: the order of the list is that of the groups, which must be the outer loop.
 _BY_IDENTITY = f"""
 WITH wanted (identity) AS (VALUES {{values}})
 SELECT g.identity, {_MACHINE} FROM wanted JOIN alert_groups AS g
 ON g.identity = wanted.identity
 AND g.standing = (SELECT max(standing) FROM alert_groups WHERE identity = wanted.identity)
+"""
+
+_READ = f"i.public_id, g.grouping_key, g.title, g.labels, g.receiver, g.external_url, g.truncated, {_MACHINE}"
+
+AS_READ = f"{_READ} FROM alert_groups AS g CROSS JOIN integrations AS i ON i.id = g.integration_id"
+"""What `as_read` makes a group of, and from where; a condition can follow."""
+
+_AS_READ_BY_ID = f"""
+WITH wanted (id) AS (VALUES {{values}})
+SELECT {_READ} FROM wanted CROSS JOIN alert_groups AS g ON g.id = wanted.id
+CROSS JOIN integrations AS i ON i.id = g.integration_id
 """
 
 _INSERT = """
@@ -225,52 +237,25 @@ def stale_candidates(connection: sqlite3.Connection, integration_id: int | None 
         )
 
 
-def page(
-    connection: sqlite3.Connection,
-    *,
-    states: Sequence[State],
-    integration_id: int | None,
-    before: int,
-    limit: int,
-) -> list[GroupRow]:
-    """Returns at most `limit` groups in one of `states`, newest first, with ids below `before`.
-
-    One index range for each state, each read no further than `limit`: the cost does not depend on how many there are.
-    """
-    if len(states) == len(State) and integration_id is None:
-        return _read(connection, "g.id < ?", (before,), limit)
-    where = "g.state = ? AND g.id < ?"
-    if integration_id is not None:
-        where = f"g.integration_id = ? AND {where}"
-    found: list[GroupRow] = []
-    for state in states:
-        values = (state, before) if integration_id is None else (integration_id, state, before)
-        found.extend(_read(connection, where, values, limit))
-    found.sort(key=lambda row: -row.group.id)
-    return found[:limit]
-
-
 def one(connection: sqlite3.Connection, group_id: int) -> GroupRow | None:
     """Returns one group as readers see it, or None."""
-    found = _read(connection, "g.id = ?", (group_id,), 1)
-    return found[0] if found else None
+    found = connection.execute(f"SELECT {AS_READ} WHERE g.id = ?", (group_id,)).fetchone()
+    return as_read(found) if found else None
 
 
-def _read(connection: sqlite3.Connection, where: str, values: tuple[Any, ...], limit: int) -> list[GroupRow]:
-    rows = connection.execute(
-        f"SELECT i.public_id, g.grouping_key, g.title, g.labels, g.receiver, g.external_url, g.truncated, {_MACHINE} "
-        "FROM alert_groups AS g JOIN integrations AS i ON i.id = g.integration_id "
-        f"WHERE {where} ORDER BY g.id DESC LIMIT ?",
-        (*values, limit),
-    )
-    return [
-        GroupRow(_group(row[7:]), f"integrations/{row[0]}", row[1], row[2], labels(row[3]), row[4], row[5], row[6])
-        for row in rows
-    ]
+def several(connection: sqlite3.Connection, group_ids: Sequence[int]) -> dict[int, GroupRow]:
+    """Returns the groups with these numbers as readers see them, as far as there are any."""
+    rows = [as_read(row) for row in read_rows(connection, _AS_READ_BY_ID, group_ids)]
+    return {row.group.id: row for row in rows}
+
+
+def as_read(row: Sequence[Any]) -> GroupRow:
+    """Returns a group from what `AS_READ` selects."""
+    return GroupRow(_group(row[7:]), f"integrations/{row[0]}", row[1], row[2], labels(row[3]), row[4], row[5], row[6])
 
 
 def text(mapping: dict[str, str]) -> str:
-    """Returns labels or annotations as they are stored."""
+    """Returns labels or annotations as they are stored; `group_list` relies on each string being written in one way."""
     return msgspec.json.encode(mapping).decode()
 
 

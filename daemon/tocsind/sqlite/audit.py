@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from tocsind.domain.span import ALWAYS, Span
 from tocsind.sqlite.rows import write_rows
 
 NEWEST = 2**63 - 1
@@ -34,12 +35,11 @@ class AuditRow:
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which entries are wanted: about one resource, by one actor (None: any), and with `since` <= time < `until`."""
+    """Which entries are wanted: about one resource, by one actor (None: any), and of these times."""
 
     resource: str | None = None
     actor: str | None = None
-    since: int = 0
-    until: int = NEWEST
+    times: Span = ALWAYS
 
 
 def insert(connection: sqlite3.Connection, rows: Iterable[AuditRow]) -> None:
@@ -61,8 +61,8 @@ def page(
         where, values = f"actor = ? AND {where}", [wanted.actor, *values]
     looked = f"SELECT {_COLUMNS} FROM audit_entries WHERE {where} ORDER BY id DESC LIMIT {MOST_LOOKED_AT}"
     rows = connection.execute(
-        f"SELECT * FROM ({looked}) WHERE at >= ? AND at < ? AND (? IS NULL OR actor = ?) LIMIT ?",
-        (*values, wanted.since, wanted.until, wanted.actor, wanted.actor, limit),
+        f"SELECT * FROM ({looked}) WHERE at BETWEEN ? AND ? AND (? IS NULL OR actor = ?) LIMIT ?",
+        (*values, wanted.times.first, wanted.times.last, wanted.actor, wanted.actor, limit),
     )
     found = [AuditRow(*row) for row in rows]
     if len(found) == limit:

@@ -34,7 +34,7 @@ from typing import Any, TypeVar
 import structlog
 
 from tocsind.clock import Clock
-from tocsind.domain.errors import TocsinError, unavailable
+from tocsind.domain.errors import Reason, TocsinError, unavailable
 from tocsind.metrics import Metrics
 
 T = TypeVar("T")
@@ -276,4 +276,4 @@ class Writer:
 
 
 def _stopped() -> TocsinError:
-    return unavailable("the daemon is stopping")
+    return TocsinError(Reason.STOPPING, "the daemon is stopping")

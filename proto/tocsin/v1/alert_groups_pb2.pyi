@@ -631,7 +631,7 @@ class ListAlertGroupsRequest(_message.Message):
     """At most this many in one answer: default 50, at most 1,000."""
     page_token: _builtins.str
     """The `next_page_token` of the page before, or empty for the first page. It
-    belongs to one filter.
+    belongs to one filter and one order.
     """
     filter: _builtins.str
     """Which groups, in a subset of https://google.aip.dev/160, for example
@@ -673,8 +673,9 @@ class ListAlertGroupsResponse(_message.Message):
     next_page_token: _builtins.str
     """Asks for the next page; empty on the last."""
     total_size: _builtins.int
-    """How many groups match, if `include_total_size` asked for it. At most 100,000
-    are looked at: 100,000 means "that many or more".
+    """How many groups match, if `include_total_size` asked for it. The 100,000 first
+    ones are looked at, as `state`, `integration` and `create_time` have them: where
+    there are more of those, the number is the least that there are.
     """
     @_builtins.property
     def alert_groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___AlertGroup]:

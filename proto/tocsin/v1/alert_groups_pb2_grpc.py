@@ -281,7 +281,8 @@ class AlertGroupServiceServicer:
         revision that was received.
 
         OUT_OF_RANGE with the reason REVISION_TOO_OLD when something that happened
-        after the revision is no longer kept: begin anew, with `initial_snapshot`.
+        after the revision is no longer kept, or REVISION_IN_FUTURE when the file is not
+        the one that the revision is of: begin anew, with `initial_snapshot`.
         RESOURCE_EXHAUSTED with the reason SLOW_WATCHER when the caller does not take
         what is sent; what it has not received can be resumed.
         """

@@ -94,7 +94,8 @@ class AlertGroupServiceStub:
     revision that was received.
 
     OUT_OF_RANGE with the reason REVISION_TOO_OLD when something that happened
-    after the revision is no longer kept: begin anew, with `initial_snapshot`.
+    after the revision is no longer kept, or REVISION_IN_FUTURE when the file is not
+    the one that the revision is of: begin anew, with `initial_snapshot`.
     RESOURCE_EXHAUSTED with the reason SLOW_WATCHER when the caller does not take
     what is sent; what it has not received can be resumed.
     """
@@ -168,7 +169,8 @@ class AlertGroupServiceAsyncStub(AlertGroupServiceStub):
     revision that was received.
 
     OUT_OF_RANGE with the reason REVISION_TOO_OLD when something that happened
-    after the revision is no longer kept: begin anew, with `initial_snapshot`.
+    after the revision is no longer kept, or REVISION_IN_FUTURE when the file is not
+    the one that the revision is of: begin anew, with `initial_snapshot`.
     RESOURCE_EXHAUSTED with the reason SLOW_WATCHER when the caller does not take
     what is sent; what it has not received can be resumed.
     """
@@ -347,7 +349,8 @@ class AlertGroupServiceServicer(metaclass=_abc_1.ABCMeta):
         revision that was received.
 
         OUT_OF_RANGE with the reason REVISION_TOO_OLD when something that happened
-        after the revision is no longer kept: begin anew, with `initial_snapshot`.
+        after the revision is no longer kept, or REVISION_IN_FUTURE when the file is not
+        the one that the revision is of: begin anew, with `initial_snapshot`.
         RESOURCE_EXHAUSTED with the reason SLOW_WATCHER when the caller does not take
         what is sent; what it has not received can be resumed.
         """

@@ -6,6 +6,7 @@ import pytest
 from fake_clock import MINUTE, START
 
 from tocsind.domain.alert_group import (
+    EVENT_OF,
     OPEN_STATES,
     REASON_OF,
     TRANSITIONS,
@@ -16,8 +17,9 @@ from tocsind.domain.alert_group import (
     Source,
     State,
     act,
+    delete,
 )
-from tocsind.domain.errors import Code, TocsinError
+from tocsind.domain.errors import Reason, TocsinError
 
 NOW = START + MINUTE
 
@@ -35,6 +37,7 @@ SILENCE_END         -             -         FIRING        -
 GO_STALE            RESOLVED      RESOLVED  RESOLVED      -
 DELETE_INTEGRATION  RESOLVED      RESOLVED  RESOLVED      -
 TURN_HEARTBEAT_OFF  RESOLVED      RESOLVED  RESOLVED      -
+WIPE                RESOLVED      RESOLVED  RESOLVED      RESOLVED
 """
 
 ROWS = [line.split() for line in TABLE.split("\n") if line]
@@ -84,12 +87,19 @@ def test_an_allowed_action_moves_the_group_and_says_so(action: Action, state: St
     event = act(group, action, NOW, actor="bob", reason="why", note="a note", silence_until=end)
 
     assert event is not None
-    assert (group.state, group.state_since, group.state_actor) == (after, NOW, "bob")
-    assert (event.group_id, event.kind, event.state) == (7, group.state_event, after)
+    moved = (action, state) != (Action.WIPE, State.RESOLVED)
+    brought = (NOW, "bob", EVENT_OF[action]) if moved else (START, "ada", EventKind.RESOLVED)
+    assert (group.state, group.state_since, group.state_actor, group.state_event) == (after, *brought)
+    assert (event.group_id, event.kind, event.state, event.previous) == (7, EVENT_OF[action], after, state)
     assert (event.actor, event.reason, event.note) == ("bob", "why", "a note")
     assert group.silence_until == end
     assert group.resolve_reason == (REASON_OF[action] if after is State.RESOLVED else None)
-    assert (group.id, group.created, group.firing_count, group.notifications) == (7, START, 2, 5)
+    assert (group.id, group.created, group.firing_count, group.notifications) == (
+        7,
+        START,
+        0 if action is Action.WIPE else 2,
+        5,
+    )
 
 
 @pytest.mark.parametrize(("action", "state"), REFUSED)
@@ -102,7 +112,7 @@ def test_a_refused_action_changes_nothing(action: Action, state: State) -> None:
         act(group, action, NOW, actor="bob", silence_until=NOW + MINUTE if action is Action.SILENCE else None)
 
     assert group == before
-    assert (refusal.value.code, refusal.value.reason) == (Code.FORBIDDEN_NOW, "WRONG_STATE")
+    assert refusal.value.reason is Reason.WRONG_STATE
     by = "" if state is State.FIRING else " by ada"
     assert refusal.value.message.endswith(f"alertGroups/7: it is {state.name.lower()}{by}")
 
@@ -188,3 +198,59 @@ def test_an_unresolved_group_takes_the_next_notification_whatever_it_says() -> N
 def test_there_is_no_open_state_that_cannot_be_resolved(state: State) -> None:
     """Whatever happens to a group, a person can close it."""
     assert TRANSITIONS[state, Action.RESOLVE] is State.RESOLVED
+
+
+# Wiping and deleting
+
+
+def wiped_from(state: State) -> AlertGroup:
+    """A group that bob wiped."""
+    group = group_in(state)
+    act(group, Action.WIPE, NOW, actor="bob")
+    return group
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_wiped_group_says_nothing_any_more(state: State) -> None:
+    """Whatever it was before: no counts, no content that a notification could be compared with, nothing that fires."""
+    group = wiped_from(state)
+
+    assert group.is_wiped
+    assert (group.digest, group.source_firing, group.silence_until, group.silenced) == (b"", False, None, None)
+    assert (group.firing_count, group.resolved_count, group.unreported_count) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("actor", ["bob", "eve"])
+def test_wiping_again_changes_nothing(state: State, actor: str) -> None:
+    """It succeeds, whoever does it: there is nothing left that anybody could remove."""
+    group = wiped_from(state)
+    before = deepcopy(group)
+
+    assert act(group, Action.WIPE, NOW + 1, actor=actor) is None
+    assert group == before
+
+
+@pytest.mark.parametrize("action", [action for action in Action if action is not Action.WIPE])
+@pytest.mark.parametrize("state", State)
+def test_a_wiped_group_stays_resolved(state: State, action: Action) -> None:
+    """No action opens it: those that open what is resolved are refused with a reason of their own."""
+    group = wiped_from(state)
+    before = deepcopy(group)
+
+    with pytest.raises(TocsinError) as refusal:
+        act(group, action, NOW + 1, actor="eve")
+
+    opens = action in (Action.UNRESOLVE, Action.SOURCE_REOPEN)
+    assert refusal.value.reason is (Reason.WIPED if opens else Reason.WRONG_STATE)
+    assert group == before
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_deleted_group_leaves_an_event_with_its_last_state(state: State) -> None:
+    """Who watches groups in that state is told that one is gone."""
+    event = delete(group_in(state), "bob")
+
+    assert (event.group_id, event.kind, event.actor) == (7, EventKind.DELETED, "bob")
+    assert (event.state, event.previous) == (state, state)
+    assert (event.reason, event.note, event.fingerprints) == ("", "", [])

@@ -1,13 +1,15 @@
 """Groups of one identity under any sequence of notifications, actions and passing time."""
 
+from contextlib import suppress
 from copy import deepcopy
+from itertools import count
 
 from fake_clock import MINUTE, SECOND, START
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from notices import notice
 
-from tocsind.domain.alert_group import Action, AlertGroup, Event, EventKind, ResolveReason, Source, State, act
+from tocsind.domain.alert_group import Action, AlertGroup, Event, EventKind, ResolveReason, Source, State, act, delete
 from tocsind.domain.errors import TocsinError
 from tocsind.domain.notification import Report
 from tocsind.domain.snapshot import AlertState, KnownAlert, receive
@@ -25,11 +27,13 @@ class Groups(RuleBasedStateMachine):
         self.now = START
         self.groups: list[AlertGroup] = []
         self.alerts: dict[int, dict[str, KnownAlert]] = {}
+        self.numbers = count(1)
 
     @property
     def current(self) -> AlertGroup | None:
-        """The open group, else the last."""
-        return max(self.groups, key=lambda group: (group.is_open, group.id), default=None)
+        """The open group, else the last; one that was wiped has another identity."""
+        reached = (group for group in self.groups if not group.is_wiped)
+        return max(reached, key=lambda group: (group.is_open, group.id), default=None)
 
     @rule(span=st.sampled_from([1, SECOND, MINUTE, 10 * MINUTE]))
     def time_passes(self, span: int) -> None:
@@ -58,7 +62,7 @@ class Groups(RuleBasedStateMachine):
             integration_id=1,
             reopen_window=window,
             now=self.now,
-            new_id=lambda: len(self.groups) + 1,
+            new_id=lambda: next(self.numbers),
         )
         if effect.opened:
             assert effect.group is not None
@@ -100,8 +104,31 @@ class Groups(RuleBasedStateMachine):
             assert group == before
         if event is None:
             assert group == before
+        elif action is Action.WIPE:
+            assert (event.kind, event.state, event.previous) == (EventKind.WIPED, State.RESOLVED, before.state)
+            self.alerts[group.id] = {}
         else:
             assert (event.kind, event.state) == (group.state_event, group.state)
+
+    @precondition(lambda self: self.groups)
+    @rule(data=st.data(), actor=st.sampled_from(["ada", "bob"]))
+    def one_is_deleted(self, data: st.DataObject, actor: str) -> None:
+        """Any group, in any state: one event, and nothing else."""
+        group = data.draw(st.sampled_from(self.groups))
+        event = delete(group, actor)
+        assert (event.kind, event.state, event.previous) == (EventKind.DELETED, group.state, group.state)
+        self.groups.remove(group)
+        del self.alerts[group.id]
+
+    @precondition(lambda self: any(group.is_wiped for group in self.groups))
+    @rule(data=st.data(), action=st.sampled_from([action for action in Action if action is not Action.WIPE]))
+    def nothing_reaches_a_wiped_group(self, data: st.DataObject, action: Action) -> None:
+        """Not its source, not a timer, not a person: at most a repeat of what resolved it holds."""
+        group = data.draw(st.sampled_from([group for group in self.groups if group.is_wiped]))
+        before = deepcopy(group)
+        with suppress(TocsinError):
+            assert act(group, action, self.now, actor="ada") is None
+        assert group == before
 
     @invariant()
     def at_most_one_is_open(self) -> None:

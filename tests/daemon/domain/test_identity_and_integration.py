@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tocsind.domain import integration as rules
 from tocsind.domain.alert_group import Source
 from tocsind.domain.errors import Code, TocsinError
-from tocsind.domain.identity import identity, new_public_id
+from tocsind.domain.identity import identity, new_public_id, wiped_identity
 from tocsind.domain.integration import Integration
 
 GOOD = Integration(1, "abc", "alertmanager", "prod", "", "token")
@@ -32,6 +32,14 @@ def test_the_parts_of_an_identity_cannot_run_together() -> None:
     assert identity(1, Source.ALERTMANAGER, "1/x") != identity(11, Source.ALERTMANAGER, "x")
     assert identity(1, Source.ALERTMANAGER, "heartbeat") != identity(1, Source.HEARTBEAT, "heartbeat")
     assert identity(1, Source.ALERTMANAGER, "x" * 100_000) != identity(1, Source.ALERTMANAGER, "x" * 99_999)
+
+
+@given(st.integers(1, 10**9), st.integers(1, 10**9), IDENTITIES)
+def test_no_notification_has_the_identity_of_a_wiped_group(number: int, other: int, of_notification: Any) -> None:
+    """Nor does another group that was wiped."""
+    assert wiped_identity(number) != identity(*of_notification)
+    assert (wiped_identity(number) == wiped_identity(other)) == (number == other)
+    assert len(wiped_identity(number)) == 32
 
 
 @pytest.mark.parametrize(

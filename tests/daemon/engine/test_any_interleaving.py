@@ -2,9 +2,12 @@
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import grpc
+from changing import batch, delete, wipe
 from fake_clock import MINUTE, SECOND, FakeClock
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -29,6 +32,8 @@ class Interleaving(RuleBasedStateMachine):
         self.integration = self.daemon.integration(reopen_window=duration(WINDOW))
         self.said: dict[str, str] = {}
         self.heard_at: dict[str, int] = {}
+        self.wiped: dict[str, AlertGroup] = {}
+        self.deleted: set[str] = set()
 
     @initialize()
     def begin(self) -> None:
@@ -98,6 +103,35 @@ class Interleaving(RuleBasedStateMachine):
         assert code in (grpc.StatusCode.OK, grpc.StatusCode.FAILED_PRECONDITION)
         assert code is grpc.StatusCode.OK or self.daemon.list_groups() == groups
 
+    @precondition(lambda self: self.said)
+    @rule(data=st.data(), verb=st.sampled_from(["Acknowledge", "Silence", "Resolve"]))
+    def somebody_acts_on_many(self, data: st.DataObject, verb: str) -> None:
+        """A person does something to several groups at once: to each what would have been done to it alone."""
+        groups = {group.name: group for group in self.daemon.list_groups()}
+        if not groups:
+            return
+        names = data.draw(st.lists(st.sampled_from(sorted(groups)), min_size=1, unique=True))
+        for result in batch(self.daemon, verb, names):
+            now = self.daemon.group(result.name)
+            assert now == (groups[result.name] if result.HasField("error") else result.alert_group)
+
+    @precondition(lambda self: self.said)
+    @rule(data=st.data(), how=st.sampled_from([wipe, delete]))
+    def somebody_removes(self, data: st.DataObject, how: Callable[[RunningDaemon, str], Any]) -> None:
+        """A person wipes or deletes any group; the others stay as they are."""
+        groups = self.daemon.list_groups()
+        if not groups:
+            return
+        name = data.draw(st.sampled_from(groups)).name
+        shell = how(self.daemon, name)
+        if how is wipe:
+            assert self.wiped.setdefault(name, shell) == shell
+        else:
+            self.deleted.add(name)
+            self.wiped.pop(name, None)
+        others = [group for group in groups if group.name != name]
+        assert [group for group in self.daemon.list_groups() if group.name != name] == others
+
     @rule(crash=st.booleans(), downtime=st.sampled_from([0, MINUTE, 10 * MINUTE]))
     def the_daemon_starts_anew(self, crash: bool, downtime: int) -> None:
         """Stopped or killed, it knows afterwards what it knew before."""
@@ -129,6 +163,13 @@ class Interleaving(RuleBasedStateMachine):
             f"FROM events WHERE kind IN {STATE_CHANGES}) WHERE state = before AND kind <> 6"
         )
         assert self.daemon.sql(doubled) == []
+
+    @invariant()
+    def what_was_removed_stays_so(self) -> None:
+        """Nothing reaches a shell, and no number comes back."""
+        groups = {group.name: group for group in self.daemon.list_groups()}
+        assert not self.deleted & groups.keys()
+        assert {name: groups[name] for name in self.wiped} == self.wiped
 
     def teardown(self) -> None:
         """Every open group can still be resolved."""

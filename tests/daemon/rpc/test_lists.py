@@ -5,10 +5,12 @@ from typing import Any
 
 import grpc
 import pytest
+from fake_clock import DAY, SECOND
 from notices import notice
 from running_daemon import AlertGroup, Integration, RunningDaemon
 
 from tocsin.v1 import alert_groups_pb2, heartbeats_pb2, integrations_pb2
+from tocsind.rpc import group_filter, paging
 
 
 def fire(daemon: RunningDaemon, integration: Integration, *keys: int) -> None:
@@ -16,11 +18,13 @@ def fire(daemon: RunningDaemon, integration: Integration, *keys: int) -> None:
     daemon.deliver([daemon.delivery(integration, notice("a", key=f"k{n}"), age=1_000_000 - n) for n in keys])
 
 
-def pages(daemon: RunningDaemon, size: int, filter: str = "") -> Iterator[list[int]]:
+def pages(daemon: RunningDaemon, size: int, filter: str = "", order_by: str = "") -> Iterator[list[int]]:
     """The numbers of groups on each page."""
     token = ""
     while True:
-        request = alert_groups_pb2.ListAlertGroupsRequest(page_size=size, page_token=token, filter=filter)
+        request = alert_groups_pb2.ListAlertGroupsRequest(
+            page_size=size, page_token=token, filter=filter, order_by=order_by
+        )
         answer = daemon.groups.ListAlertGroups(request)
         yield [group.number for group in answer.alert_groups]
         token = answer.next_page_token
@@ -66,7 +70,79 @@ def test_a_filter_narrows_every_page(daemon: RunningDaemon) -> None:
     assert list(pages(daemon, 2, "state = SILENCED")) == [[]]
 
 
-def test_a_token_belongs_to_its_list_and_filter(daemon: RunningDaemon) -> None:
+def test_the_oldest_come_first_on_demand(daemon: RunningDaemon) -> None:
+    """By the time of creation, then by number, page by page; spaces do not matter."""
+    integration = daemon.integration()
+    fire(daemon, integration, 1, 2, 3)
+    daemon.clock.advance(SECOND)
+    fire(daemon, integration, 4)
+    daemon.clock.jump(-DAY)
+    fire(daemon, integration, 5, 6)
+
+    assert list(pages(daemon, 2, order_by=" create_time ")) == [[5, 6], [1, 2], [3, 4]]
+    assert list(pages(daemon, 2, order_by="create_time  desc")) == [[4, 3], [2, 1], [6, 5]]
+    assert list(pages(daemon, 2, "state = FIRING")) == [[4, 3], [2, 1], [6, 5]]
+
+
+@pytest.mark.parametrize("order_by", ["create_time", "create_time desc"])
+def test_times_of_creation_narrow_a_list(daemon: RunningDaemon, order_by: str) -> None:
+    """From both sides, with the ends or without them, in both orders."""
+    integration = daemon.integration()
+    times = []
+    for n in range(1, 4):
+        fire(daemon, integration, n)
+        times.append(daemon.group(f"alertGroups/{n}").create_time.ToJsonString())
+        daemon.clock.advance(SECOND)
+
+    def found(filter: str) -> list[int]:
+        return sorted(number for page in pages(daemon, 1, filter, order_by) for number in page)
+
+    assert found(f"create_time >= {times[1]}") == [2, 3]
+    assert found(f"create_time > {times[1]}") == [3]
+    assert found(f"create_time <= {times[1]}") == [1, 2]
+    assert found(f"create_time < {times[1]}") == [1]
+    assert found(f"create_time >= {times[1]} AND create_time <= {times[1]}") == [2]
+    assert found(f"create_time > {times[1]} AND create_time < {times[1]}") == []
+
+
+@pytest.mark.parametrize("order_by", ["name", "create_time asc", "create_time desc, name", "CREATE_TIME", "desc"])
+def test_another_order_is_refused(daemon: RunningDaemon, order_by: str) -> None:
+    """With the two that there are."""
+    with pytest.raises(grpc.RpcError, match="order_by: must be 'create_time desc' or 'create_time', not") as refusal:
+        next(pages(daemon, 1, order_by=order_by))
+
+    assert refusal.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_a_filter_is_refused_with_its_place(daemon: RunningDaemon) -> None:
+    """As an invalid argument that names the field."""
+    with pytest.raises(grpc.RpcError, match="filter: at character 1, 'sate': is not a field") as refusal:
+        next(pages(daemon, 1, "sate = FIRING"))
+
+    assert refusal.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_a_token_that_somebody_made_up_does_no_harm(daemon: RunningDaemon) -> None:
+    """Numbers that no database holds are refused, and a key outside of the wanted times does not widen them."""
+    integration = daemon.integration()
+    fire(daemon, integration, 1)
+    daemon.clock.advance(SECOND)
+    fire(daemon, integration, 2, 3)
+    created = daemon.group("alertGroups/2").create_time.ToJsonString()
+    filter = f"create_time < {created}"
+    scope = f"alertGroups {group_filter.parse(filter)} True"
+
+    def ask(key: tuple[int, int]) -> list[int]:
+        token = paging.token(scope, key)
+        return [group.number for group in daemon.list_groups(filter, page_token=token)]
+
+    assert ask((2**62, 1)) == [1]
+    for wrong in ((2**63, 1), (1, -(2**63) - 1)):
+        with pytest.raises(grpc.RpcError, match="page_token: is not one that a list gave out"):
+            ask(wrong)
+
+
+def test_a_token_belongs_to_its_list_filter_and_order(daemon: RunningDaemon) -> None:
     """With another it is refused, not answered wrongly; rubbish is refused, too."""
     fire(daemon, daemon.integration(), *range(3))
 
@@ -80,6 +156,8 @@ def test_a_token_belongs_to_its_list_and_filter(daemon: RunningDaemon) -> None:
     for wrong in (
         lambda: ask(token),
         lambda: ask(token, "state != RESOLVED"),
+        lambda: ask(token, "state = FIRING AND labels:a"),
+        lambda: ask(token, "state = FIRING", order_by="create_time"),
         lambda: ask(token, call="ListEvents", parent="alertGroups/1"),
         lambda: ask(token, call="ListAlerts", parent="alertGroups/1"),
         lambda: ask("rubbish", "state = FIRING"),

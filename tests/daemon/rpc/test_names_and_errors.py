@@ -23,7 +23,7 @@ CALLS: dict[str, Call] = {
     "ListEvents": lambda d, name: d.events(name),
     **{
         f"{verb}AlertGroup": lambda d, name, verb=verb: d.act(verb, name)
-        for verb in ("Acknowledge", "Unacknowledge", "Silence", "Unsilence", "Resolve", "Unresolve")
+        for verb in ("Acknowledge", "Unacknowledge", "Silence", "Unsilence", "Resolve", "Unresolve", "Wipe", "Delete")
     },
     "GetPayload": lambda d, name: d.groups.GetPayload(alert_groups_pb2.GetPayloadRequest(name=name)),
     "GetIntegration": lambda d, n: d.integrations.GetIntegration(integrations_pb2.GetIntegrationRequest(name=n)),

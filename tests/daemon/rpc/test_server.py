@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import contract_methods
 import grpc
 import pytest
 from fake_clock import SECOND, FakeClock
@@ -27,7 +28,7 @@ from tocsind import config
 from tocsind.engine.memory import Memory
 from tocsind.sqlite.writer import Transaction
 
-SERVICES = {f"tocsin.v1.{name}Service" for name in ("AlertGroup", "Heartbeat", "Intake", "Integration")}
+SERVICES = set(contract_methods.SERVICES)
 
 
 def fill_disk(transaction: Transaction, memory: Memory) -> None:
@@ -244,6 +245,10 @@ def test_an_address_that_is_taken_is_refused(folder: Path) -> None:
     [
         (["--listen", "unix:/" + "x" * 200], "over 107 bytes long"),
         (["--listen", "localhost"], "must be unix:PATH or HOST:PORT"),
+        (["--listen", "unix:/x,role=king"], "after the comma must come one of role=viewer"),
+        (["--listen", "127.0.0.1:9095,role=admin"], "over TCP every call needs a token"),
+        (["--tls-key", "key.pem"], "--tls-certificate and --tls-key go together"),
+        (["--tls-client-ca", "ca.pem"], "needs --tls-certificate and --tls-key"),
         (["--external-url", "tocsin.example"], "must begin with http:// or https://"),
         (["--no-such-flag"], "unrecognized arguments"),
     ],

@@ -97,16 +97,22 @@ def test_watchers_see_the_same_while_others_write(daemon: RunningDaemon) -> None
 
 
 @pytest.mark.parametrize(
-    ("revision", "message"), [(-1, "must not be negative"), (7, "nothing has happened after 1 yet")]
+    ("revision", "code", "why", "message"),
+    [
+        (-1, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD", "must not be negative"),
+        (7, grpc.StatusCode.OUT_OF_RANGE, "REVISION_IN_FUTURE", "nothing has happened after 1 yet"),
+    ],
 )
-def test_a_revision_that_cannot_be_is_refused(daemon: RunningDaemon, revision: int, message: str) -> None:
+def test_a_revision_that_cannot_be_is_refused(
+    daemon: RunningDaemon, revision: int, code: grpc.StatusCode, why: str, message: str
+) -> None:
     """A watcher with a revision of another file learns that, instead of waiting for ever."""
     daemon.fire(daemon.integration())
 
     with pytest.raises(grpc.RpcError, match=message) as refusal:
         watch(daemon, revision)
 
-    assert refusal.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert (refusal.value.code(), reason(refusal.value)) == (code, why)
 
 
 def test_too_many_watchers_are_refused_and_a_place_is_free_again(daemon: RunningDaemon) -> None:

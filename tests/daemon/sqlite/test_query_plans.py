@@ -1,14 +1,20 @@
 """How SQLite finds what is asked for: by an index, never by looking at everything and never by sorting."""
 
+import dataclasses
 import itertools
 import sqlite3
 from collections.abc import Callable, Iterator
 
 import pytest
+from fake_clock import START
 from rows_of_groups import add_group, add_integration, make_group
 
-from tocsind.domain.alert_group import State
-from tocsind.sqlite import alert_groups, alerts, events, heartbeats, integrations, retention
+from tocsind.domain.alert_group import Source, State
+from tocsind.domain.group_filter import GroupFilter, LabelCondition, LabelTest
+from tocsind.domain.note import Note
+from tocsind.domain.span import Span
+from tocsind.sqlite import alert_groups, alerts, events, heartbeats, integrations, notes, removal, retention
+from tocsind.sqlite.group_list import GroupList
 from tocsind.sqlite.migrate import migrate
 
 Query = Callable[[sqlite3.Connection], object]
@@ -42,20 +48,52 @@ def plans(connection: sqlite3.Connection, query: Query) -> list[str]:
     return [row[3] for sql in statements for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
 
 
-def pages() -> Iterator[tuple[str, Query]]:
-    """Every combination of states, with and without an integration."""
-    for states, integration in itertools.product(SUBSETS, (None, 1)):
-        name = f"page {'+'.join(state.name for state in states)} {'of one' if integration else 'of all'}"
-        yield (
-            name,
-            lambda connection, states=states, integration=integration: alert_groups.page(
-                connection, states=states, integration_id=integration, before=300, limit=50
-            ),
+FILTERS = {
+    "": GroupFilter(),
+    " created between": GroupFilter(created=Span(START - 1, START + 1)),
+    " and by everything else": GroupFilter(
+        source=Source.ALERTMANAGER,
+        titles=("a", "b"),
+        labels=(
+            LabelCondition("a", LabelTest.EQUAL, "b"),
+            LabelCondition("c", LabelTest.DIFFERENT, "d"),
+            LabelCondition("e", LabelTest.PRESENT),
+        ),
+        created=Span(first=START),
+        notified=Span(first=START),
+    ),
+}
+
+
+def lists() -> Iterator[tuple[str, Query]]:
+    """Pages and totals: every combination of states, of all groups or of one integration, in both orders, with and
+    without what no index knows, the first page and a later one."""
+    for states, integration, newest_first, (conditions, wanted) in itertools.product(
+        SUBSETS, (None, 1), (True, False), FILTERS.items()
+    ):
+        listed = GroupList(dataclasses.replace(wanted, states=states), integration, newest_first)
+        name = (
+            f"{'+'.join(state.name for state in states)} {'of one' if integration else 'of all'}{conditions}, "
+            f"{'newest' if newest_first else 'oldest'} first"
         )
+        yield f"page of {name}", lambda c, listed=listed: listed.page(c, None, 2)
+        yield f"later page of {name}", lambda c, listed=listed: listed.page(c, (START, 200), 2)
+        yield f"total of {name}", lambda c, listed=listed: listed.count(c)
+    for integration, newest_first in itertools.product((None, 1), (True, False)):
+        listed = GroupList(GroupFilter(resolved=Span(first=START)), integration, newest_first)
+        name = f"page resolved since {'of one' if integration else 'of all'}, {'newest' if newest_first else 'oldest'}"
+        yield name, lambda c, listed=listed: listed.page(c, None, 2)
 
 
-QUERIES: dict[str, Query] = dict(pages()) | {
+QUERIES: dict[str, Query] = dict(lists()) | {
     "one": lambda c: alert_groups.one(c, 5),
+    "several": lambda c: alert_groups.several(c, [1, 2, 3]),
+    "wipe": lambda c: removal.wipe(c, [4, 8]),
+    "remove": lambda c: removal.remove(c, [4, 8]),
+    "old_tombstones": lambda c: removal.old_tombstones(c, 1, 500),
+    "note": lambda c: notes.one(c, 1, 1),
+    "notes page": lambda c: notes.page(c, 1, 0, 50),
+    "removal of a note": lambda c: notes.delete(c, Note(1, 1, "text", "ada", 0, 0)),
     "by_id": lambda c: alert_groups.by_id(c, 5),
     "by_identity": lambda c: alert_groups.by_identity(c, [b"x" * 32, b"y" * 32]),
     "open_sibling": lambda c: alert_groups.open_sibling(c, 5),
@@ -104,10 +142,24 @@ BY_INDEX = {
     "retention": "alert_groups_resolved (integration_id=? AND state_since<?)",
     "events page": "events_by_group (group_id=? AND id>?)",
     "by_identity": "alert_groups_by_identity (identity=? AND standing=?)",
+    "old_tombstones": "events_of_deletion (at<?)",
+    "notes page": "notes_by_group (group_id=? AND id>?)",
+    "removal of a note": "events_by_group (group_id=?)",
     "open_sibling": "alert_groups_by_identity (identity=? AND standing=?)",
     "stale_candidates of one": "alert_groups_by_integration (integration_id=? AND state=?)",
-    "page FIRING of all": "alert_groups_by_state (state=? AND id<?)",
-    "page FIRING of one": "alert_groups_by_integration (integration_id=? AND state=? AND id<?)",
+    **{
+        f"{kind} of {states} {whose}, {order} first": f"{index}state=? AND created_at>? AND created_at<?)"
+        for kind, states, order in itertools.product(
+            ("page", "later page", "total"), ("FIRING", "FIRING+ACKNOWLEDGED+SILENCED"), ("newest", "oldest")
+        )
+        for whose, index in (
+            ("of all", "alert_groups_by_state ("),
+            ("of one", "alert_groups_by_integration (integration_id=? AND "),
+            ("of one created between", "alert_groups_by_integration (integration_id=? AND "),
+            ("of one and by everything else", "alert_groups_by_integration (integration_id=? AND "),
+        )
+    },
+    "page resolved since of one, newest": "alert_groups_by_integration (integration_id=? AND state=? AND created_at>?",
 }
 
 
@@ -115,6 +167,21 @@ BY_INDEX = {
 def test_the_narrowest_index_is_used(filled: sqlite3.Connection, name: str) -> None:
     """Where a wider index would do without a scan, the one that was made for the query is used."""
     assert any(BY_INDEX[name] in step for step in plans(filled, QUERIES[name]))
+
+
+def test_removing_a_group_costs_the_same_however_many_there_are(connection: sqlite3.Connection) -> None:
+    """What SQLite does to keep its promises is in no plan: its steps are counted."""
+    owner = add_integration(connection)
+    for number in range(1, 2_001):
+        add_group(connection, make_group(number, owner, State.RESOLVED), number.to_bytes(32, "big"))
+    alerts.store_payloads(connection, [(number, 0, 0, b"x") for number in range(1, 2_001)])
+    hundreds = []
+    connection.set_progress_handler(lambda: hundreds.append(1), 100)
+
+    removal.remove(connection, [1_000])
+
+    connection.set_progress_handler(None, 0)
+    assert len(hundreds) < 20
 
 
 def test_the_check_sees_a_scan_and_a_sort(filled: sqlite3.Connection) -> None:

@@ -38,6 +38,8 @@ WHERE name = 'new_events';
 DROP TABLE events;
 ALTER TABLE new_events RENAME TO events;
 CREATE INDEX events_by_group ON events (group_id, id);
+-- What is left of groups that somebody deleted (kind 15), for when it is removed as well; no other event touches it.
+CREATE INDEX events_of_deletion ON events (at) WHERE kind = 15;
 
 CREATE TABLE notes (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -89,3 +91,18 @@ CREATE TABLE requests (
 ) STRICT;
 
 CREATE INDEX requests_by_time ON requests (at);
+
+-- Payloads refer to their groups by what a trigger can look up by id. The foreign key on the computed column could not:
+-- for every group that was removed SQLite looked through all payloads (measured at 100,000 groups: 28 ms for each, so
+-- 2.8 s for a step of retention, in which nothing else is written). Such an edit of the schema is the way that
+-- https://www.sqlite.org/lang_altertable.html (section 7) gives for removing a foreign key; nothing is copied.
+PRAGMA writable_schema = ON;
+UPDATE sqlite_schema SET sql = replace(sql, ' REFERENCES alert_groups (id)', '')
+WHERE type = 'table' AND name = 'payloads';
+PRAGMA writable_schema = RESET;
+CREATE TRIGGER payloads_have_groups BEFORE INSERT ON payloads
+WHEN NOT EXISTS (SELECT 1 FROM alert_groups WHERE id = new.id / 2)
+BEGIN SELECT raise(ABORT, 'FOREIGN KEY constraint failed: payloads'); END;
+CREATE TRIGGER groups_keep_payloads BEFORE DELETE ON alert_groups
+WHEN EXISTS (SELECT 1 FROM payloads WHERE id BETWEEN 2 * old.id AND 2 * old.id + 1)
+BEGIN SELECT raise(ABORT, 'FOREIGN KEY constraint failed: payloads'); END;

@@ -1,0 +1,54 @@
+"""A scripted daemon on a unix socket, real processes, and certificates."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from certificate_files import Certificates, make_certificates
+from process_fixtures import folder, processes, shared_stack, stack
+from scripted_daemon import ScriptedDaemon
+from ways import Asyncio, Connect, Plain, Way
+
+__all__ = ["folder", "processes", "shared_stack", "stack"]
+
+
+@pytest.fixture
+def daemon(folder: Path) -> Iterator[ScriptedDaemon]:
+    """A scripted daemon that listens."""
+    scripted = ScriptedDaemon(f"unix:{folder}/d.sock")
+    scripted.start()
+    yield scripted
+    scripted.stop()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """What a daemon needs for TLS."""
+    return make_certificates(tmp_path_factory.mktemp("tls") / "one")
+
+
+@pytest.fixture(scope="session")
+def other_certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """The same by an authority that nobody knows."""
+    return make_certificates(tmp_path_factory.mktemp("tls") / "other")
+
+
+@pytest.fixture(params=[Plain, Asyncio], ids=["sync", "asyncio"])
+def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
+    """Makes clients, which are closed after the test. The test runs once for each kind."""
+    made: list[Way] = []
+
+    def connect(target: str, **options: Any) -> Way:
+        made.append(request.param(target, **options))
+        return made[-1]
+
+    yield connect
+    for way in made:
+        way.close()
+
+
+@pytest.fixture
+def way(connect: Connect, daemon: ScriptedDaemon) -> Way:
+    """A client of the scripted daemon."""
+    return connect(daemon.target)

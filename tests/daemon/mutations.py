@@ -1,0 +1,154 @@
+"""One request for every call that changes something, with what it needs to succeed."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from changing import make_token, write_note
+from fake_clock import HOUR
+from running_daemon import Integration, RunningDaemon, duration
+
+from tocsin.v1 import (
+    access_pb2,
+    access_pb2_grpc,
+    alert_groups_pb2,
+    alert_groups_pb2_grpc,
+    heartbeats_pb2,
+    heartbeats_pb2_grpc,
+    integrations_pb2,
+    integrations_pb2_grpc,
+    notes_pb2,
+    notes_pb2_grpc,
+)
+
+Make = Callable[[RunningDaemon], Any]
+
+_STUBS: Mapping[str, Any] = {
+    "AccessService": access_pb2_grpc.AccessServiceStub,
+    "AlertGroupService": alert_groups_pb2_grpc.AlertGroupServiceStub,
+    "HeartbeatService": heartbeats_pb2_grpc.HeartbeatServiceStub,
+    "IntegrationService": integrations_pb2_grpc.IntegrationServiceStub,
+    "NoteService": notes_pb2_grpc.NoteServiceStub,
+}
+
+
+def _group(verb: str, *before: str, **fields: Any) -> Make:
+    """An action on a new group, after these."""
+
+    def make(daemon: RunningDaemon) -> Any:
+        name = daemon.fire(daemon.integration())
+        for earlier in before:
+            daemon.act(earlier, name, actor="before")
+        return getattr(alert_groups_pb2, f"{verb}AlertGroupRequest")(name=name, **fields)
+
+    return make
+
+
+def _batch(verb: str, **fields: Any) -> Make:
+    """An action on two new groups."""
+
+    def make(daemon: RunningDaemon) -> Any:
+        integration = daemon.integration()
+        names = [daemon.fire(integration, key=key) for key in "ab"]
+        return getattr(alert_groups_pb2, f"Batch{verb}AlertGroupsRequest")(names=names, **fields)
+
+    return make
+
+
+def _note(make: Callable[[str], Any]) -> Make:
+    """A request about a new note."""
+    return lambda daemon: make(write_note(daemon, daemon.fire(daemon.integration()), "old", "before").name)
+
+
+def _integration(make: Callable[[str], Any]) -> Make:
+    """A request about a new integration."""
+    return lambda daemon: make(daemon.integration().name)
+
+
+def _heartbeat(verb: str, *before: str) -> Make:
+    """A request about the heartbeat of a new integration, after these."""
+
+    def make(daemon: RunningDaemon) -> Any:
+        integration = daemon.integration()
+        daemon.beat(integration)
+        name = f"{integration.name}/heartbeat"
+        for earlier in before:
+            request = getattr(heartbeats_pb2, f"{earlier}HeartbeatRequest")(name=name)
+            getattr(daemon.heartbeats, f"{earlier}Heartbeat")(request)
+        if verb == "Update":
+            heartbeat = heartbeats_pb2.Heartbeat(name=name, interval=duration(HOUR))
+            return heartbeats_pb2.UpdateHeartbeatRequest(heartbeat=heartbeat)
+        return getattr(heartbeats_pb2, f"{verb}HeartbeatRequest")(name=name)
+
+    return make
+
+
+def _new_token(daemon: RunningDaemon) -> Any:
+    token = access_pb2.ApiToken(display_name="robot", role="EDITOR")
+    return access_pb2.CreateApiTokenRequest(api_token=token)
+
+
+MUTATIONS: dict[str, Make] = {
+    "AlertGroupService.AcknowledgeAlertGroup": _group("Acknowledge", note="on it"),
+    "AlertGroupService.UnacknowledgeAlertGroup": _group("Unacknowledge", "Acknowledge"),
+    "AlertGroupService.SilenceAlertGroup": _group("Silence", duration=duration(HOUR)),
+    "AlertGroupService.UnsilenceAlertGroup": _group("Unsilence", "Silence"),
+    "AlertGroupService.ResolveAlertGroup": _group("Resolve"),
+    "AlertGroupService.UnresolveAlertGroup": _group("Unresolve", "Resolve"),
+    "AlertGroupService.BatchAcknowledgeAlertGroups": _batch("Acknowledge", note="on it"),
+    "AlertGroupService.BatchSilenceAlertGroups": _batch("Silence", duration=duration(HOUR)),
+    "AlertGroupService.BatchResolveAlertGroups": _batch("Resolve"),
+    "AlertGroupService.WipeAlertGroup": _group("Wipe", "Resolve"),
+    "AlertGroupService.DeleteAlertGroup": _group("Delete", "Acknowledge"),
+    "NoteService.CreateNote": lambda daemon: notes_pb2.CreateNoteRequest(
+        parent=daemon.fire(daemon.integration()), note=notes_pb2.Note(text="well?")
+    ),
+    "NoteService.UpdateNote": _note(
+        lambda name: notes_pb2.UpdateNoteRequest(note=notes_pb2.Note(name=name, text="new"))
+    ),
+    "NoteService.DeleteNote": _note(lambda name: notes_pb2.DeleteNoteRequest(name=name)),
+    "IntegrationService.CreateIntegration": lambda daemon: integrations_pb2.CreateIntegrationRequest(
+        integration=Integration(display_name="prod", type="alertmanager")
+    ),
+    "IntegrationService.UpdateIntegration": _integration(
+        lambda name: integrations_pb2.UpdateIntegrationRequest(
+            integration=Integration(name=name, description="new", stale_after=duration(HOUR))
+        )
+    ),
+    "IntegrationService.RotateIntegrationToken": _integration(
+        lambda name: integrations_pb2.RotateIntegrationTokenRequest(name=name)
+    ),
+    "IntegrationService.DeleteIntegration": _integration(
+        lambda name: integrations_pb2.DeleteIntegrationRequest(name=name)
+    ),
+    "HeartbeatService.UpdateHeartbeat": _heartbeat("Update"),
+    "HeartbeatService.PauseHeartbeat": _heartbeat("Pause"),
+    "HeartbeatService.ResumeHeartbeat": _heartbeat("Resume", "Pause"),
+    "HeartbeatService.ResetHeartbeat": _heartbeat("Reset"),
+    "AccessService.CreateApiToken": _new_token,
+    "AccessService.DeleteApiToken": lambda daemon: access_pb2.DeleteApiTokenRequest(
+        name=make_token(daemon, "robot").name
+    ),
+}
+"""By method: what makes its request, which then succeeds and changes something."""
+
+
+def call(daemon: RunningDaemon, method: str, request: Any, metadata: Any = ()) -> Any:
+    """Makes the call."""
+    service, name = method.split(".")
+    return getattr(_STUBS[service](daemon.channel), name)(request, metadata=metadata)
+
+
+def with_id(request: Any, request_id: str) -> Any:
+    """The same request, with an id of its own."""
+    copy = type(request)()
+    copy.CopyFrom(request)
+    copy.request_id = request_id
+    return copy
+
+
+def contents(daemon: RunningDaemon) -> dict[str, list[Any]]:
+    """Everything in the file, but for clocks and for when tokens were used."""
+    tables = [row[0] for row in daemon.sql("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    found = {table: daemon.sql(f"SELECT * FROM {table}") for table in tables if table != "daemon_state"}
+    found["api_tokens"] = [row[:-1] for row in found["api_tokens"]]
+    return found

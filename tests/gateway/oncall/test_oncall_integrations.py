@@ -1,0 +1,185 @@
+"""Integrations and routes as OnCall's REST API shows them."""
+
+from typing import Any
+
+import pytest
+from oncall_client import Rest
+from oncall_daemon import VIEWER, OncallDaemon
+
+NOWHERE: dict[str, Any] = {
+    "slack": {"channel_id": None, "enabled": False},
+    "telegram": {"id": None, "enabled": False},
+    "mobile_app": {"id": None, "enabled": False},
+    "email": {"id": None, "enabled": False},
+}
+
+
+def test_an_integration_has_oncalls_fields(rest: Rest, daemon: OncallDaemon) -> None:
+    """Every field that OnCall has is there, and an admin sees the secret URLs."""
+    daemon.add_integration("one", display_name="Production", description="The cluster")
+
+    told = rest("GET", "integrations/one/")
+
+    link = "http://tocsin.example/integrations/v1/alertmanager/secret-of-one/"
+    assert told.status == 200
+    assert told.body == {
+        "id": "one",
+        "name": "Production",
+        "description_short": "The cluster",
+        "team_id": None,
+        "link": link,
+        "inbound_email": None,
+        "type": "alertmanager",
+        "default_route": {"id": "one-default", "escalation_chain_id": None, **NOWHERE},
+        "templates": {
+            "grouping_key": None,
+            "resolve_signal": None,
+            "acknowledge_signal": None,
+            "source_link": None,
+            "slack": {"title": None, "message": None, "image_url": None},
+            "web": {"title": None, "message": None, "image_url": None},
+            "sms": {"title": None},
+            "phone_call": {"title": None},
+            "telegram": {"title": None, "message": None, "image_url": None},
+            "mobile_app": {"title": None, "message": None},
+            "email": {"title": None, "message": None},
+        },
+        "heartbeat": {"link": f"{link}heartbeat/"},
+        "maintenance_mode": None,
+        "maintenance_started_at": None,
+        "maintenance_end_at": None,
+    }
+
+
+def test_secrets_are_for_those_to_whom_the_daemon_shows_them(rest: Rest, daemon: OncallDaemon) -> None:
+    """Who may only read sees no secret URL, alone and in a list."""
+    daemon.add_integration("one")
+
+    alone = rest("GET", "integrations/one/", token=VIEWER).body
+    (listed,) = rest("GET", "integrations/", token=VIEWER).body["results"]
+
+    assert alone == listed
+    assert (alone["link"], alone["heartbeat"], alone["description_short"]) == (None, {"link": None}, None)
+
+
+def test_the_built_in_integration_has_no_heartbeat(rest: Rest, daemon: OncallDaemon) -> None:
+    """Nobody sends to what Tocsin reports about itself."""
+    daemon.add_integration("self", type="tocsin")
+
+    body = rest("GET", "integrations/self").body
+
+    assert (body["type"], body["link"], body["heartbeat"]) == ("tocsin", None, None)
+
+
+def test_a_route_has_oncalls_fields(rest: Rest, daemon: OncallDaemon) -> None:
+    """Each integration has its default route, which is the last, and by which its groups can be found."""
+    daemon.add_integration("one")
+    daemon.add_group(1)
+
+    route = rest("GET", "integrations/one/").body["default_route"]["id"]
+    told = rest("GET", f"routes/{route}/")
+
+    assert told.status == 200
+    assert told.body == {
+        "id": "one-default",
+        "integration_id": "one",
+        "escalation_chain_id": None,
+        "routing_type": "regex",
+        "routing_regex": None,
+        "position": 0,
+        "is_the_last_route": True,
+        **NOWHERE,
+    }
+    assert rest("GET", "alert_groups/1/").body["route_id"] == route
+
+
+@pytest.mark.parametrize(("kind", "size"), [("integrations", 50), ("routes", 25)])
+def test_lists_have_pages(rest: Rest, daemon: OncallDaemon, kind: str, size: int) -> None:
+    """Both lists have pages by number, oldest first, and take as many calls as the daemon's pages demand."""
+    for number in range(60):
+        daemon.add_integration(f"i{number:02}")
+    daemon.most_in_a_page = 17
+
+    first = rest("GET", f"{kind}/").body
+    second = rest("GET", first["next"]).body
+    last = rest("GET", f"{kind}/?perpage=7&page=99").body
+
+    suffix = "-default" if kind == "routes" else ""
+    assert (first["count"], first["page_size"], first["current_page_number"]) == (60, size, 1)
+    assert first["total_pages"] == -(-60 // size)
+    assert [item["id"] for item in first["results"] + second["results"]][: 2 * size] == [
+        f"i{number:02}{suffix}" for number in range(min(60, 2 * size))
+    ]
+    assert second["previous"] == f"http://127.0.0.1:{rest.gateway.port}/api/v1/{kind}/"
+    assert [item["id"] for item in last["results"]] == [f"i{number:02}{suffix}" for number in range(56, 60)]
+    assert (last["current_page_number"], last["next"]) == (9, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "ids"),
+    [
+        ("integrations/?name=Two", ["two"]),
+        ("integrations/?name=two", []),
+        ("integrations/?team_id=null", ["one", "two"]),
+        ("integrations/?name=", ["one", "two"]),
+        ("routes/", ["one-default", "two-default"]),
+        ("routes/?integration_id=two", ["two-default"]),
+        ("routes/?integration_id=three", []),
+        ("routes/?integration_id=IMPOSSIBLE", []),
+        ("routes/?routing_regex=x", []),
+        ("routes/?routing_regex=", ["one-default", "two-default"]),
+    ],
+)
+def test_lists_have_filters(rest: Rest, daemon: OncallDaemon, path: str, ids: list[str]) -> None:
+    """Oncall's filters of both lists; the token is looked at even where nothing can be found."""
+    daemon.add_integration("one")
+    daemon.add_integration("two")
+
+    told = rest("GET", path)
+
+    assert [item["id"] for item in told.body["results"]] == ids
+    assert told.body["count"] == len(ids)
+    assert rest("GET", path, token="wrong").status == 403
+
+
+def test_there_are_no_teams(rest: Rest, daemon: OncallDaemon) -> None:
+    """A team that does not exist is refused, as in OnCall."""
+    told = rest("GET", "integrations/?team_id=T1")
+
+    assert (told.status, list(told.body)) == (400, ["team_id"])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "integrations/two",
+        "integrations/IMPOSSIBLE/",
+        "integrations/" + "a" * 200,
+        "routes/one",
+        "routes/two-default",
+        "routes/-default",
+        "routes/one-default-default/",
+        "routes/RIYGUJXCPFHXY",
+    ],
+)
+def test_what_is_not_there_is_not_found(rest: Rest, daemon: OncallDaemon, path: str) -> None:
+    """An id that nothing has, or that nothing can have, is a 404 for those whose token is good."""
+    daemon.add_integration("one")
+
+    told = rest("GET", path)
+
+    assert (told.status, told.body) == (404, {"detail": "Not found."})
+    assert rest("GET", path, token="wrong").status == 403
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("path", ["integrations/", "integrations/one/", "routes/", "routes/one-default/"])
+def test_nothing_can_be_changed(rest: Rest, daemon: OncallDaemon, method: str, path: str) -> None:
+    """Integrations and routes are read here; they are managed by `tocsin`."""
+    daemon.add_integration("one")
+
+    told = rest(method, path, {"name": "x"})
+
+    assert (told.status, told.body) == (405, {"detail": f'Method "{method}" not allowed.'})
+    assert told.headers["allow"] == "GET, HEAD"
+    assert daemon.calls == []
