@@ -134,7 +134,7 @@ class Server:
         self._intake = IntakeServicer(engine)
         for method in NEEDED:
             # A counter that begins at one is no increase for Prometheus: the first defect would go unseen.
-            engine.metrics.calls.labels(short_name(method), "INTERNAL")
+            engine.metrics.calls.labels(short_name(method), grpc.StatusCode.INTERNAL.name)
         services: list[tuple[Any, Any]] = [
             (access_pb2_grpc.add_AccessServiceServicer_to_server, AccessServicer(engine)),
             (alert_groups_pb2_grpc.add_AlertGroupServiceServicer_to_server, AlertGroupServicer(engine)),
