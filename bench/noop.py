@@ -34,6 +34,6 @@ def create_app() -> falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]:
 
 
 if __name__ == "__main__":
-    logs.set_up()
+    logging = logs.set_up("info")
     server.raise_open_files_limit()
-    server.Server(sys.argv[1], create_app).run()
+    server.Server(sys.argv[1], create_app, logging).run()

@@ -15,7 +15,7 @@ from tocsind.sqlite.migrate import NewerFileError
 def main() -> int:
     """Runs the daemon until SIGTERM or SIGINT; returns the exit status."""
     settings = config.parse(sys.argv[1:])
-    log.configure()
+    log.configure(settings.log_level)
     try:
         daemon = Main(settings)
     except (HeldError, NewerFileError, ListenError, OSError) as error:

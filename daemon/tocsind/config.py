@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tocsind import log
 from tocsind.domain.access import Role
 from tocsind.rpc.server import Listener
 from tocsind.rpc.tls import TlsFiles
@@ -19,13 +20,15 @@ MAX_SOCKET_PATH = 107
 @dataclass(frozen=True, slots=True)
 class Config:
     """`data`: the folder with the file. `listen`: where to serve gRPC. `external_url`: where senders find the gateway,
-    without a slash at its end. `tls`: for TCP. `insecure_plain_tcp`: whether TCP may do without beyond loopback."""
+    without a slash at its end. `tls`: for TCP. `insecure_plain_tcp`: whether TCP may do without beyond loopback.
+    `log_level`: one of `log.LEVELS`."""
 
     data: Path
     listen: tuple[Listener, ...]
     external_url: str
     tls: TlsFiles | None = None
     insecure_plain_tcp: bool = False
+    log_level: str = "info"
 
 
 def parse(arguments: Sequence[str]) -> Config:
@@ -55,6 +58,12 @@ def parse(arguments: Sequence[str]) -> Config:
         default="http://127.0.0.1:8080",
         help="where senders find the gateway (%(default)s)",
     )
+    parser.add_argument(
+        "--log-level",
+        choices=log.LEVELS,
+        default="info",
+        help="%(default)s, or debug: also calls that only read, and each commit with the ids of the requests in it",
+    )
     found = parser.parse_args(arguments)
     data = found.data.absolute()
     listen = tuple(_listener(parser, text) for text in found.listen or [f"unix:{data}/tocsind.sock"])
@@ -67,7 +76,7 @@ def parse(arguments: Sequence[str]) -> Config:
         tls = TlsFiles(found.tls_certificate, found.tls_key, found.tls_client_ca)
     if not found.external_url.startswith(("http://", "https://")):
         parser.error("argument --external-url: must begin with http:// or https://")
-    return Config(data, listen, found.external_url.rstrip("/"), tls, found.insecure_plain_tcp)
+    return Config(data, listen, found.external_url.rstrip("/"), tls, found.insecure_plain_tcp, found.log_level)
 
 
 def _listener(parser: argparse.ArgumentParser, text: str) -> Listener:

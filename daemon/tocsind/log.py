@@ -1,28 +1,37 @@
 """Logs: one event a line, on standard error; for people on a terminal, JSON elsewhere. Never a secret.
 
+A line about a request bears its `trace_id`, which the gateway or the caller of the API gave it. At the level `debug`
+each commit is a line, with the trace ids of all that it made durable and the time that it took: so a request can be
+followed from its HTTP header to the disk.
+
 A log that cannot be written (its disk is full, its reader is gone) costs its lines and nothing else: the writer
 logs too, and must outlive that.
 """
 
 import contextlib
+import logging
 import sys
 from typing import TextIO
 
 import structlog
 
+LEVELS = ("debug", "info")
 
-def configure() -> None:
-    """Sets up structured logs for this process."""
+
+def configure(level: str) -> None:
+    """Sets up structured logs for this process, from one of `LEVELS` upwards."""
     renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
     if sys.stderr.isatty():
         renderer = structlog.dev.ConsoleRenderer()
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info if not sys.stderr.isatty() else _as_it_is,
             renderer,
         ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(_Lenient(sys.stderr)),  # type: ignore[arg-type]  # it only prints
         cache_logger_on_first_use=True,
     )

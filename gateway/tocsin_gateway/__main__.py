@@ -26,9 +26,15 @@ DEFAULT_MAX_BODY: Final = 32 * 1024 * 1024
     metavar="BYTES",
     help="The largest body taken.",
 )
-def main(http: str, target: str, max_body: int) -> None:
+@click.option(
+    "--log-level",
+    default="info",
+    type=click.Choice(logs.LEVELS),
+    help="`debug`: each request is a line.",
+)
+def main(http: str, target: str, max_body: int, log_level: str) -> None:
     """Takes notifications and heartbeats by HTTP and hands them to the daemon."""
-    logs.set_up()
+    logging = logs.set_up(log_level)
     server.raise_open_files_limit()
     server.allow_long_numbers()
 
@@ -38,7 +44,7 @@ def main(http: str, target: str, max_body: int) -> None:
 
         return create_app(target, max_body)
 
-    server.Server(http, load_app).run()
+    server.Server(http, load_app, logging).run()
 
 
 if __name__ == "__main__":

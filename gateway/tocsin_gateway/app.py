@@ -32,7 +32,7 @@ from tocsin_gateway.metrics import Metrics
 from tocsin_gateway.oncall import api, replies
 from tocsin_gateway.oncall.caller import CHANNEL_OPTIONS as API_OPTIONS
 from tocsin_gateway.presence import Presence
-from tocsin_gateway.status import Exposition, Healthy, Ready
+from tocsin_gateway.status import DaemonExposition, Exposition, Healthy, Ready
 
 NOTIFICATIONS: Final = "/integrations/v1/{integration_type}/{credential}"
 HEARTBEATS: Final = NOTIFICATIONS + "/heartbeat"
@@ -97,6 +97,7 @@ class _Gateway:
         self._app.add_route(NOTIFICATIONS, NotificationResource(*intake))
         self._app.add_route(HEARTBEATS, HeartbeatResource(*intake))
         self._app.add_route("/-/ready", Ready(self._channel))
+        self._app.add_route("/metrics/daemon", DaemonExposition(self._channel))
         api_options = tuple({**dict(options), **API_OPTIONS}.items())
         self._api_channel = grpc.aio.insecure_channel(self._target, options=api_options)
         api.add_routes(self._app, self._api_channel)

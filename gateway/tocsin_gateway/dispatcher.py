@@ -21,6 +21,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from contextvars import Context
 from typing import Final
 
 import grpc
@@ -112,6 +113,8 @@ class Dispatcher:
         self._count = 0
         self._weight = 0
         self._closed = False
+        # A batch is nobody's request alone: its lines in the log name all of them, and none as their own.
+        self._context = Context()
         metrics.pending.set_function(lambda: self._count)
 
     async def submit(
@@ -162,7 +165,7 @@ class Dispatcher:
         self._in_flight = True
         batch: list[_Pending] = []
         # The task starts in the loop's next round, and only then takes what has gathered.
-        task = asyncio.get_running_loop().create_task(self._call(batch))
+        task = asyncio.get_running_loop().create_task(self._call(batch), context=self._context)
         self._calls[task] = batch
         task.add_done_callback(self._after_call)
         if self._ticking is None:
@@ -241,7 +244,7 @@ class Dispatcher:
             self._failed(batch, broken.code)
             return None
         except Exception as error:
-            _log.exception("calling the daemon failed")
+            _log.exception("calling the daemon failed", trace_ids=_trace_ids(batch))
             self._refused(batch, type(error).__name__)
             return None
         if len(response.receipts) != len(batch):
@@ -288,4 +291,8 @@ def _give_up(batch: list[_Pending], why: str) -> None:
 
 
 def _log_failure(batch: list[_Pending], why: str) -> None:
-    _log.warning("a call of the daemon failed", code=why, deliveries=len(batch))
+    _log.warning("a call of the daemon failed", code=why, trace_ids=_trace_ids(batch))
+
+
+def _trace_ids(batch: list[_Pending]) -> list[str]:
+    return [pending.delivery.trace_id for pending in batch]

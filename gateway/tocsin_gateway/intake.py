@@ -19,7 +19,7 @@ from tocsin_gateway.alertmanager import BadNotification, read_notification, says
 from tocsin_gateway.answers import Answer
 from tocsin_gateway.body import Body, BodyCut, BodyTooLarge
 from tocsin_gateway.dispatcher import Dispatcher, NotDelivered
-from tocsin_gateway.edge import BODY, KIND
+from tocsin_gateway.edge import BODY, KIND, TRACE_ID
 from tocsin_gateway.metrics import Metrics
 
 TIME_TO_ANSWER: Final = 5.0
@@ -82,7 +82,9 @@ class _Resource(ABC):
                 delivery, weight=size + 512, arrived_at=arrived_at, deadline=complete_at + TIME_TO_ANSWER
             )
         except NotDelivered as reason:
+            self._metrics.count_undelivered()
             return answers.unavailable(str(reason))
+        self._metrics.count_receipt(receipt.outcome)
         return answers.for_receipt(receipt, delivery.integration_type, if_accepted)
 
 
@@ -138,4 +140,9 @@ def _addressed(req: _Request, integration_type: str, credential: str) -> intake_
     """A delivery without content, with what the request says about its integration."""
     scheme, _, token = (req.auth or "").partition(" ")
     bearer = token.strip() if scheme.lower() == "bearer" else ""
-    return intake_pb2.Delivery(integration_type=integration_type, credential=credential, bearer_token=bearer)
+    return intake_pb2.Delivery(
+        integration_type=integration_type,
+        credential=credential,
+        bearer_token=bearer,
+        trace_id=req.scope[TRACE_ID],
+    )

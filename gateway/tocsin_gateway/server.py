@@ -22,8 +22,6 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.asgi.protocol import ASGIProtocol  # type: ignore[import-untyped]
 from gunicorn.workers import gasgi  # type: ignore[import-untyped]
 
-from tocsin_gateway.logs import LOGGING
-
 IDLE_SECONDS: Final = 310
 """Alertmanager closes idle connections after 300 s. We must not be first: it might just be sending."""
 
@@ -89,9 +87,10 @@ class Log(glogging.Logger):  # type: ignore[misc]
 class Server(BaseApplication):  # type: ignore[misc]
     """gunicorn, configured by us alone: it reads no file and no environment but systemd's."""
 
-    def __init__(self, bind: str, load_app: Callable[[], Any]) -> None:
-        """`load_app` is called in the worker process, after the fork."""
+    def __init__(self, bind: str, load_app: Callable[[], Any], logging: dict[str, Any]) -> None:
+        """`load_app` is called in the worker process, after the fork; `logging` is what `logs.set_up` returns."""
         self._bind = bind
+        self._logging = logging
         self._load_app = load_app
         super().__init__()
 
@@ -111,7 +110,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "asgi_disconnect_grace_period": STOP_SECONDS,
             "control_socket_disable": True,
             "logger_class": Log,
-            "logconfig_dict": LOGGING,
+            "logconfig_dict": self._logging,
             "limit_request_line": _HEADER_BYTES,
             "limit_request_field_size": _HEADER_BYTES,
         }.items():

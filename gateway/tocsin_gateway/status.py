@@ -1,4 +1,4 @@
-"""The requests about the gateway itself: is it alive, can it work, and its metrics."""
+"""The requests about the gateway itself: is it alive, can it work, and metrics: its own and the daemon's."""
 
 from typing import Final
 
@@ -9,11 +9,16 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from tocsin.v1 import monitoring_pb2, monitoring_pb2_grpc
 from tocsin_gateway import answers
+from tocsin_gateway.edge import TRACE_ID
 from tocsin_gateway.metrics import Metrics
 
 SERVICE: Final = "tocsin.v1.IntakeService"
 """What the daemon's health service is asked about."""
+
+METRICS_TIMEOUT: Final = 5.0
+"""Seconds that the daemon has for its metrics; Prometheus itself waits for 10 by default."""
 
 HEALTH_TIMEOUT: Final = 1.0
 """Seconds that the daemon has for saying how it is."""
@@ -57,7 +62,7 @@ class Ready:
 
 
 class Exposition:
-    """`/metrics`, for Prometheus."""
+    """`/metrics`, for Prometheus: the gateway's own."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -66,3 +71,22 @@ class Exposition:
         """The metrics as text."""
         resp.content_type = CONTENT_TYPE_LATEST
         resp.data = self._metrics.exposition()
+
+
+class DaemonExposition:
+    """`/metrics/daemon`, for Prometheus: the daemon's, which itself speaks gRPC only."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        stub: monitoring_pb2_grpc.MonitoringServiceAsyncStub = monitoring_pb2_grpc.MonitoringServiceStub(channel)
+        self._get = stub.GetMetrics
+
+    async def on_get(self, req: _Request, resp: _Response) -> None:
+        """The metrics as the daemon gives them, or 503 with the reason."""
+        trace = (("x-request-id", req.scope[TRACE_ID]),)
+        try:
+            body = await self._get(monitoring_pb2.GetMetricsRequest(), timeout=METRICS_TIMEOUT, metadata=trace)
+        except grpc.aio.AioRpcError as error:
+            answers.give(resp, answers.unavailable(f"the daemon cannot be asked: {error.code().name}"))
+            return
+        resp.content_type = body.content_type
+        resp.data = body.data

@@ -14,34 +14,46 @@ from tocsin_gateway import app, logs, server
 def test_help_names_every_option() -> None:
     """`--help` names every option with its default."""
     shown = CliRunner().invoke(command.main, ["--help"]).output
-    for text in ("--http", "127.0.0.1:8080", "--target", "unix:/run/tocsin/tocsind.sock", "--max-body", "33554432"):
+    for text in (
+        "--http",
+        "127.0.0.1:8080",
+        "--target",
+        "unix:/run/tocsin/tocsind.sock",
+        "--max-body",
+        "33554432",
+        "--log-level",
+    ):
         assert text in shown
 
 
 @pytest.mark.parametrize(
     ("arguments", "environment", "expected"),
     [
-        ([], {}, ("127.0.0.1:8080", "unix:/run/tocsin/tocsind.sock", 33554432)),
-        ([], {"TOCSIN_TARGET": "daemon:50051"}, ("127.0.0.1:8080", "daemon:50051", 33554432)),
-        (["--target", "dns:d"], {"TOCSIN_TARGET": "daemon:50051"}, ("127.0.0.1:8080", "dns:d", 33554432)),
-        (["--http", "[::]:80", "--max-body", "5000"], {}, ("[::]:80", "unix:/run/tocsin/tocsind.sock", 5000)),
+        ([], {}, ("127.0.0.1:8080", "unix:/run/tocsin/tocsind.sock", 33554432, "info")),
+        ([], {"TOCSIN_TARGET": "daemon:50051"}, ("127.0.0.1:8080", "daemon:50051", 33554432, "info")),
+        (["--target", "dns:d"], {"TOCSIN_TARGET": "daemon:50051"}, ("127.0.0.1:8080", "dns:d", 33554432, "info")),
+        (["--http", "[::]:80", "--max-body", "5000"], {}, ("[::]:80", "unix:/run/tocsin/tocsind.sock", 5000, "info")),
+        (["--log-level", "debug"], {}, ("127.0.0.1:8080", "unix:/run/tocsin/tocsind.sock", 33554432, "debug")),
     ],
 )
 def test_options_reach_the_server(
-    monkeypatch: pytest.MonkeyPatch, arguments: list[str], environment: dict[str, str], expected: tuple[str, str, int]
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    environment: dict[str, str],
+    expected: tuple[str, str, int, str],
 ) -> None:
     """An option given counts, then the environment, then the default."""
     served: list[Any] = []
 
     class Server:
-        def __init__(self, bind: str, load_app: Any) -> None:
-            served.append((bind, *load_app()))
+        def __init__(self, bind: str, load_app: Any, logging: str) -> None:
+            served.append((bind, *load_app(), logging))
 
         def run(self) -> None:
             pass
 
     monkeypatch.delenv("TOCSIN_TARGET", raising=False)
-    monkeypatch.setattr(logs, "set_up", lambda: None)
+    monkeypatch.setattr(logs, "set_up", lambda level: level)
     monkeypatch.setattr(server, "raise_open_files_limit", lambda: None)
     monkeypatch.setattr(server, "Server", Server)
     monkeypatch.setattr(app, "create_app", lambda target, max_body: (target, max_body))

@@ -45,7 +45,11 @@ class IntakeClock:
 
     def attended(self, now: int) -> bool:
         """Whether a gateway attends at `now`."""
-        return any(now <= last + LEASE for last in self._pulses.values())
+        return self.attending(now) > 0
+
+    def attending(self, now: int) -> int:
+        """Returns how many gateways attend at `now`."""
+        return sum(now <= last + LEASE for last in self._pulses.values())
 
     def unattended_for(self, now: int) -> int:
         """Returns for how long no gateway has attended, in microseconds; 0 only while one does."""

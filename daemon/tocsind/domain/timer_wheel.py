@@ -2,7 +2,8 @@
 
 Rules
 - A timer is an integer key with a deadline, in the unit and on the axis of the caller. A key has at most one.
-- `advance(now)` returns the keys whose deadline is at or before `now`: never early, each once.
+- `advance(now)` returns the keys whose deadline is at or before `now`: never early, each once, and with the deadline
+  that it had.
 - Buckets are keyed by tick number. Rescheduling to a later time only stores the new deadline: the key stays in its
   bucket and is looked at again when that bucket comes (measured: a beat costs one dict store). Rescheduling to an
   earlier time puts it into an earlier bucket as well. Cancelling only forgets the deadline. So a bucket may hold keys
@@ -51,9 +52,9 @@ class TimerWheel:
         """Forgets the deadline of a key, if it has one."""
         self._deadlines.pop(key, None)
 
-    def advance(self, now: int, limit: int) -> list[int]:
-        """Returns at most `limit` keys that are due at `now`, and forgets their deadlines."""
-        due: list[int] = []
+    def advance(self, now: int, limit: int) -> dict[int, int]:
+        """Returns at most `limit` keys that are due at `now`, with their deadlines, and forgets them."""
+        due: dict[int, int] = {}
         last = now // self._tick
         for slot in self._slots_until(last):
             self._cursor = slot
@@ -63,7 +64,7 @@ class TimerWheel:
         self._cursor = max(self._cursor, last)
         return due
 
-    def _empty(self, bucket: "array[int]", now: int, limit: int, due: list[int]) -> bool:
+    def _empty(self, bucket: "array[int]", now: int, limit: int, due: dict[int, int]) -> bool:
         """Looks at every key of the bucket under the cursor; returns False where `limit` stopped it."""
         again = array("q")
         for index, key in enumerate(bucket):
@@ -79,7 +80,7 @@ class TimerWheel:
                     return False
                 del self._slots[key]
                 del self._deadlines[key]
-                due.append(key)
+                due[key] = deadline
             elif deadline // self._tick > self._cursor:
                 self._put(key, deadline // self._tick)
             else:

@@ -29,7 +29,7 @@ from tocsind.sqlite.writer import Transaction
 @dataclass(slots=True)
 class Delivery:
     """One request that arrived at a gateway. `arrival` and `deadline` are microseconds of the daemon's monotonic clock.
-    `notification` is None for a beat, and for a mere check of the credentials."""
+    `notification` is None for a beat, and for a mere check of the credentials. `trace_id` is what logs call it."""
 
     integration_type: str
     credential: str
@@ -38,6 +38,7 @@ class Delivery:
     deadline: int
     notification: Notification | None = None
     is_beat: bool = False
+    trace_id: str = ""
 
 
 class Outcome(Enum):
@@ -69,6 +70,9 @@ _RESULTS = {
     Result.UNCHANGED: Outcome.UNCHANGED,
     Result.NOTHING_KNOWN: Outcome.NOTHING_KNOWN,
 }
+
+
+_ON_DISK = (Outcome.APPLIED, Outcome.UNCHANGED, Outcome.NOTHING_KNOWN)
 
 
 def deliver(transaction: Transaction, memory: Memory, deliveries: Sequence[Delivery]) -> list[Receipt]:
@@ -108,6 +112,7 @@ def deliver(transaction: Transaction, memory: Memory, deliveries: Sequence[Deliv
         arrival = deliveries[index].arrival
         transaction.arrivals[key] = max(arrival, transaction.arrivals.get(key, arrival))
         transaction.after_commit(partial(memory.order.applied, key, arrival, transaction.steady))
+    transaction.trace_ids += [d.trace_id for d, r in zip(deliveries, receipts, strict=True) if r.outcome in _ON_DISK]
     return receipts
 
 

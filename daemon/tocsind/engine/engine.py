@@ -6,19 +6,24 @@ Changes go through `change`, which runs a job by the one writer; reads take a co
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import copy_context
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
 
 from tocsind.clock import Clock
+from tocsind.domain.alert_group import ResolveReason
 from tocsind.engine import api_tokens, integrations
 from tocsind.engine.changes import Changes
+from tocsind.engine.deliver import Outcome
+from tocsind.engine.figures import Figures
 from tocsind.engine.memory import Memory
 from tocsind.engine.ticker import Ticker
+from tocsind.metrics import Metrics
 from tocsind.sqlite.lock import FolderLock
 from tocsind.sqlite.store import Store
-from tocsind.sqlite.writer import Transaction, Writer
+from tocsind.sqlite.writer import Job, Transaction, Writer
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -51,7 +56,9 @@ class Engine:
             raise
         for name in self.store.migrated:
             log.info("migrated", migration=name)
-        self.memory = Memory(clock, self.store.writer)
+        outcomes = (outcome.name.lower() for outcome in Outcome)
+        self.metrics = Metrics(outcomes, (reason.name.lower() for reason in ResolveReason))
+        self.memory = Memory(clock, self.store.writer, self.metrics)
         self.changes = Changes()
         self._ticker = Ticker(self.memory)
         self._writer = Writer(
@@ -63,7 +70,9 @@ class Engine:
             on_health=on_health,
             on_broken=on_broken,
             has_room=self.store.has_room,
+            metrics=self.metrics,
         )
+        self.metrics.registry.register(Figures(self.memory, self.store, self._writer))
         self._writer.start()
         self._writer.do(integrations.create_built_in)
 
@@ -75,7 +84,7 @@ class Engine:
     ) -> T:
         """Runs a job and returns its answer once it is on disk. Raises what the job raises, and TocsinError
         (UNAVAILABLE) where the file cannot be written."""
-        return self._writer.do(lambda transaction: job(transaction, self.memory, *args, **kwargs))
+        return self._writer.do(_traced(lambda transaction: job(transaction, self.memory, *args, **kwargs)))
 
     def submit(
         self,
@@ -84,7 +93,7 @@ class Engine:
         **kwargs: P.kwargs,
     ) -> "Future[T]":
         """Queues a job; the future is done when it is on disk."""
-        return self._writer.submit(lambda transaction: job(transaction, self.memory, *args, **kwargs))
+        return self._writer.submit(_traced(lambda transaction: job(transaction, self.memory, *args, **kwargs)))
 
     def close(self) -> None:
         """Finishes what is queued, writes what is kept in memory for a while, and closes the file."""
@@ -97,3 +106,17 @@ class Engine:
     def _committed(self, transaction: Transaction) -> None:
         if transaction.events_written:
             self.changes.announce()
+
+
+def _traced(job: Job[T]) -> Job[T]:
+    """Keeps what is bound for the logs of who asks for a job (its trace id) with the job: another thread may run it."""
+    context = copy_context()
+    trace_id = structlog.contextvars.get_contextvars().get("trace_id")
+
+    def run(transaction: Transaction) -> T:
+        answer = context.run(job, transaction)
+        if trace_id:
+            transaction.trace_ids.append(trace_id)
+        return answer
+
+    return run

@@ -6,12 +6,14 @@ writes them. A job that raises before `write` has written nothing. The same grou
 """
 
 from collections.abc import Iterable
+from functools import partial
 
 from tocsind.domain.alert_group import Action, AlertGroup, Event, Source, act, delete
 from tocsind.domain.errors import Reason, TocsinError, not_found
 from tocsind.domain.integration import Integration
 from tocsind.domain.notification import Notification, ReportedAlert
 from tocsind.domain.snapshot import Effect, KnownAlert, receive
+from tocsind.engine.figures import count
 from tocsind.engine.memory import Memory
 from tocsind.sqlite import alert_groups, alerts, events, removal
 from tocsind.sqlite.writer import Transaction
@@ -158,6 +160,7 @@ class Ledger:
         if self._events:
             events.insert(self._connection, self._events, self._transaction.now)
             self._transaction.events_written = True
+            self._transaction.after_commit(partial(count, self._memory.metrics, self._events, self._moved))
         self._transaction.after_commit(self._set_timers)
 
     def _alerts_of(self, group: AlertGroup | None, notification: Notification) -> dict[str, KnownAlert]:

@@ -16,6 +16,7 @@ from tocsind.domain.integration import Integration
 from tocsind.domain.timer_wheel import TimerWheel
 from tocsind.engine.keyring import Keyring
 from tocsind.engine.presence import Presence
+from tocsind.metrics import Metrics
 from tocsind.sqlite import alert_groups, heartbeats, integrations
 from tocsind.sqlite.writer import Transaction
 
@@ -26,11 +27,12 @@ SECOND = 1_000_000
 class Memory:
     """The caches of one daemon. Wheels are keyed by integration (heartbeats) or by group (silences, stale)."""
 
-    def __init__(self, clock: Clock, connection: sqlite3.Connection) -> None:
+    def __init__(self, clock: Clock, connection: sqlite3.Connection, metrics: Metrics) -> None:
         steady = clock.steady()
         self._started = clock.elapsed()
         self._started_wall = clock.wall()
         self.clock = clock
+        self.metrics = metrics
         self._stamped = heartbeats.intake_clock(connection)
         self.presence = Presence(self._stamped, steady)
         self.keyring = Keyring(connection)

@@ -27,6 +27,11 @@ class Presence:
         with self._lock:
             return self._clock.read(now)
 
+    def attending(self, now: int) -> int:
+        """Returns how many gateways attend."""
+        with self._lock:
+            return self._clock.attending(now)
+
     def unattended_for(self, now: int) -> int:
         """Returns for how long no gateway has attended, in microseconds."""
         with self._lock:

@@ -50,15 +50,16 @@ class Ticker:
         reading = self._memory.presence.read(steady)
         elapsed = self._memory.clock.elapsed()
         due = [
-            (self._memory.heartbeats, reading, heartbeats.notice),
-            (self._memory.stale, reading, groups.go_stale),
-            (self._memory.silences, elapsed, groups.end_silences),
+            ("heartbeat", self._memory.heartbeats, reading, heartbeats.notice),
+            ("stale", self._memory.stale, reading, groups.go_stale),
+            ("silence", self._memory.silences, elapsed, groups.end_silences),
         ]
         entries: list[Entry] = []
-        for wheel, now, job in due:
-            keys = wheel.advance(now, MOST_DUE)
-            if keys:
-                entries.append(_retried(wheel, keys, now, partial(_run, job, self._memory, keys)))
+        for kind, wheel, now, job in due:
+            timers = wheel.advance(now, MOST_DUE)
+            if timers:
+                handle = partial(self._handle, kind, job, timers)
+                entries.append(_retried(wheel, list(timers), now, handle))
         if steady >= self._next_stamp:
             self._next_stamp = steady + SECOND
             if self._memory.heartbeats or self._memory.stale or not healthy:
@@ -71,6 +72,19 @@ class Ticker:
             entries.append((self._sweep, Future()))
             self._next_sweep = steady + SECOND
         return entries
+
+    def _handle(self, kind: str, job: Any, timers: dict[int, int], transaction: Transaction) -> None:
+        """Does what is due, and notes how late that is by the clock on which its deadlines are."""
+        memory = self._memory
+        job(transaction, memory, list(timers))
+        now = memory.clock.elapsed() if kind == "silence" else memory.presence.read(transaction.steady)
+        late = [(now - deadline) / SECOND for deadline in timers.values()]
+
+        def count() -> None:
+            for seconds in late:
+                memory.metrics.timer_lateness[kind].observe(seconds)
+
+        transaction.after_commit(count)
 
     def stamp(self, transaction: Transaction) -> None:
         """Writes the intake clock to disk."""
@@ -112,10 +126,6 @@ class Ticker:
         removed += requests.remove_before(transaction.connection, old - once.KEPT, STEP_ROWS)
         api_tokens.note_uses(transaction, self._memory)
         self._next_sweep = transaction.steady + (0 if left or removed or after else REST)
-
-
-def _run(job: Any, memory: Memory, keys: list[int], transaction: Transaction) -> None:
-    job(transaction, memory, keys)
 
 
 def _retried(wheel: TimerWheel, keys: list[int], now: int, job: Job[None]) -> Entry:

@@ -139,12 +139,12 @@ class Gate:
         assert role is not None
         actor = actor_name(unquote(values.get("tocsin-actor", "")), token)
         if role not in NEEDED.get(method, ()):
-            message = f"{actor} has the role {role.name.lower()}, which may not call {_short(method)}"
-            raise TocsinError(Reason.ROLE_TOO_SMALL, message, role=role.name, method=_short(method))
+            message = f"{actor} has the role {role.name.lower()}, which may not call {short_name(method)}"
+            raise TocsinError(Reason.ROLE_TOO_SMALL, message, role=role.name, method=short_name(method))
         deadline = None
         if seconds_left is not None:
             deadline = self._clock.steady() + int(max(0.0, min(seconds_left, 1e9)) * 1e6)
-        return Caller(actor, role, token.name if token is not None else "", _short(method), trace_id, deadline)
+        return Caller(actor, role, token.name if token is not None else "", short_name(method), trace_id, deadline)
 
 
 def trace_id_of(metadata: Iterable[tuple[str, str | bytes]]) -> str:
@@ -155,5 +155,6 @@ def trace_id_of(metadata: Iterable[tuple[str, str | bytes]]) -> str:
     return ""
 
 
-def _short(method: str) -> str:
+def short_name(method: str) -> str:
+    """Returns what a method is called in logs and metrics, such as `NoteService.CreateNote`."""
     return method.removeprefix(_PACKAGE).replace("/", ".")

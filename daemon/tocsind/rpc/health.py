@@ -15,10 +15,20 @@ from tocsin.v1 import (
     heartbeats_pb2,
     intake_pb2,
     integrations_pb2,
+    monitoring_pb2,
     notes_pb2,
 )
 
-_MODULES = (access_pb2, alert_groups_pb2, audit_pb2, heartbeats_pb2, intake_pb2, integrations_pb2, notes_pb2)
+_MODULES = (
+    access_pb2,
+    alert_groups_pb2,
+    audit_pb2,
+    heartbeats_pb2,
+    intake_pb2,
+    integrations_pb2,
+    monitoring_pb2,
+    notes_pb2,
+)
 SERVICES = sorted(service.full_name for module in _MODULES for service in module.DESCRIPTOR.services_by_name.values())
 """The full names of all services of the contract."""
 

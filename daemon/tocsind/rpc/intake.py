@@ -1,6 +1,7 @@
 """IntakeService: what the gateway calls."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +14,7 @@ from tocsind.domain.transit import Transit
 from tocsind.engine.deliver import Delivery, Outcome, Receipt, deliver
 from tocsind.engine.engine import Engine
 from tocsind.rpc import decode, encode
+from tocsind.rpc.access import MAX_TRACE_ID
 
 MOST_DELIVERIES = 1_000
 # Each gateway has one batch under way at a time.
@@ -20,6 +22,8 @@ INTAKE_THREADS = 16
 
 log = structlog.get_logger()
 
+# What failed has lines of its own.
+_REFUSED = (Outcome.CREDENTIAL_UNKNOWN, Outcome.CREDENTIAL_REFUSED, Outcome.WRONG_TYPE, Outcome.EXPIRED)
 _OUTCOMES = {outcome: intake_pb2.Receipt.Outcome.Value(outcome.name) for outcome in Outcome}
 
 
@@ -71,6 +75,7 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
 
     def _take(self, request: intake_pb2.DeliverRequest, sent: int) -> intake_pb2.DeliverResponse:
         """Applies a batch that was sent at `sent`, by the daemon's monotonic clock."""
+        begin = self._engine.clock.steady()
         if len(request.deliveries) > MOST_DELIVERIES:
             raise too_many("deliveries", MOST_DELIVERIES)
         deliveries = [self._delivery(message, sent, index) for index, message in enumerate(request.deliveries)]
@@ -80,6 +85,7 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
             raise
         except Exception:
             receipts = [self._alone(delivery) for delivery in deliveries]
+        self._note(deliveries, receipts, begin)
         return intake_pb2.DeliverResponse(receipts=[_receipt(receipt) for receipt in receipts])
 
     def _delivery(self, message: intake_pb2.Delivery, sent: int, index: int) -> Delivery:
@@ -94,6 +100,7 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
             sent + message.time_left_micros,
             decode.notification(message.notification) if content == "notification" else None,
             content == "beat",
+            message.trace_id[:MAX_TRACE_ID],
         )
 
     def _alone(self, delivery: Delivery) -> Receipt:
@@ -103,7 +110,20 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
         except Exception as error:
             if isinstance(error, TocsinError) and error.code is Code.UNAVAILABLE:
                 raise
+            log.error("a delivery cannot be applied", trace_id=delivery.trace_id, exc_info=error)
             return Receipt(Outcome.FAILED)
+
+    def _note(self, deliveries: list[Delivery], receipts: list[Receipt], begin: int) -> None:
+        """Counts a batch, and logs what was not taken: a line for each reason, however many there are."""
+        metrics = self._engine.metrics
+        metrics.batch_size.observe(len(deliveries))
+        metrics.batch_seconds.observe((self._engine.clock.steady() - begin) / 1_000_000)
+        outcomes = Counter(receipt.outcome for receipt in receipts)
+        for outcome, count in outcomes.items():
+            metrics.deliveries[outcome.name.lower()].inc(count)
+            if outcome in _REFUSED:
+                refused = [d.trace_id for d, r in zip(deliveries, receipts, strict=True) if r.outcome is outcome]
+                log.info("deliveries refused", outcome=outcome.name, trace_ids=refused)
 
 
 def _receipt(receipt: Receipt) -> intake_pb2.Receipt:

@@ -6,7 +6,9 @@ Rules
 - A stream ends when the daemon stops (UNAVAILABLE), when its token is revoked or expires (UNAUTHENTICATED), or when its
   handler gives it up.
 - What a handler raises and nobody foresaw is INTERNAL: it is logged whole, and says nothing outside.
-- What changes something is logged at `info`, what only reads at `debug`, each with its trace id.
+- What changes something is logged at `info`, what only reads at `debug`, each with its trace id. A call that fails is
+  logged at `info`, but for streams that their caller gives up.
+- Every call is counted when it ends.
 """
 
 import asyncio
@@ -20,13 +22,15 @@ from typing import Any
 import grpc
 import grpc.aio
 import structlog
+from google.rpc import code_pb2
 
 from tocsind.clock import Clock
 from tocsind.domain.access import Caller
 from tocsind.domain.errors import Reason, TocsinError
 from tocsind.engine.keyring import Keyring
+from tocsind.metrics import Metrics
 from tocsind.rpc import errors
-from tocsind.rpc.access import OPEN, Calling, Gate, trace_id_of
+from tocsind.rpc.access import OPEN, Calling, Gate, short_name, trace_id_of
 
 log = structlog.get_logger()
 
@@ -37,8 +41,9 @@ _READS = ("Get", "List", "BatchGet", "Watch", "Attend", "Deliver")
 class Interceptor(grpc.aio.ServerInterceptor):
     """Stands before every handler of one listener."""
 
-    def __init__(self, gate: Gate, streams: "Streams", clock: Clock) -> None:
+    def __init__(self, gate: Gate, streams: "Streams", clock: Clock, metrics: Metrics) -> None:
         self._gate = gate
+        self._metrics = metrics
         self._streams = streams
         self._clock = clock
 
@@ -69,19 +74,22 @@ class Interceptor(grpc.aio.ServerInterceptor):
                         answer = behaviour(request, context)
                 except Exception as error:
                     status = errors.status_of(error, method)
-                    self._log(method, caller, begin, status.code)
+                    self._end(method, caller, begin, status.code)
                     context.abort(*errors.abortion(status))
-                self._log(method, caller, begin, 0)
+                self._end(method, caller, begin, code_pb2.OK)
                 return answer
 
         return call
 
     def _streaming(self, behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
         async def call(request: Any, context: Any) -> None:
+            begin = self._clock.steady()
             metadata = context.invocation_metadata() or ()
             trace_id = trace_id_of(metadata) or uuid.uuid4().hex
             structlog.contextvars.bind_contextvars(trace_id=trace_id)
             stream = None
+            caller: Caller | None = None
+            code: int = code_pb2.OK
             try:
                 caller = self._gate.admit(method, metadata, trace_id, context.time_remaining())
                 stream = self._streams.open(caller)
@@ -91,29 +99,36 @@ class Interceptor(grpc.aio.ServerInterceptor):
                         async for message in messages:
                             await stream.write(context, message)
             except asyncio.CancelledError:
+                code = code_pb2.CANCELLED
                 if stream is None or stream.ended_with is None:
                     raise
-                await context.abort(*errors.abortion(errors.status_of(stream.ended_with, method)))
+                status = errors.status_of(stream.ended_with, method)
+                code = status.code
+                await context.abort(*errors.abortion(status))
             except Exception as error:
                 if stream is not None:
                     self._streams.close(stream)
-                await context.abort(*errors.abortion(errors.status_of(error, method)))
+                status = errors.status_of(error, method)
+                code = status.code
+                await context.abort(*errors.abortion(status))
             finally:
                 if stream is not None:
                     self._streams.close(stream)
+                self._end(method, caller, begin, code, streaming=True)
 
         return call
 
-    def _log(self, method: str, caller: Caller | None, begin: int, code: int) -> None:
-        name = method.rpartition("/")[2]
-        level = log.debug if name.startswith(_READS) and not code else log.info
-        level(
-            "call",
-            method=method.rpartition(".")[2],
-            actor=caller.actor if caller is not None else "",
-            code=errors.code_name(code),
-            milliseconds=(self._clock.steady() - begin) // 1_000,
-        )
+    def _end(self, method: str, caller: Caller | None, begin: int, code: int, *, streaming: bool = False) -> None:
+        """Counts and logs a call that ended."""
+        micros = self._clock.steady() - begin
+        short, name = short_name(method), errors.code_name(code)
+        self._metrics.calls.labels(short, name).inc()
+        if not streaming:
+            self._metrics.call_seconds.labels(short).observe(micros / 1_000_000)
+        only_read = short.partition(".")[2].startswith(_READS) and code in (code_pb2.OK, code_pb2.CANCELLED)
+        level = log.debug if only_read else log.info
+        actor = caller.actor if caller is not None else ""
+        level("call", method=short, actor=actor, code=name, milliseconds=micros // 1_000)
 
 
 class Stream:
@@ -166,8 +181,9 @@ def current_stream() -> Stream:
 class Streams:
     """All open streams of all listeners. It lives in the event loop."""
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: Keyring, metrics: Metrics) -> None:
         self._keyring = keyring
+        self._metrics = metrics
         self._open: set[Stream] = set()
         self._stopping = False
 
@@ -177,6 +193,7 @@ class Streams:
             raise _stopping()
         stream = Stream(caller)
         self._open.add(stream)
+        self._count(stream, 1)
         if caller.token:
             self._keyring.opened(caller.token, stream.end)
         return stream
@@ -184,9 +201,16 @@ class Streams:
     def close(self, stream: Stream) -> None:
         """The stream ends."""
         stream.close()
-        self._open.discard(stream)
+        if stream in self._open:
+            self._open.discard(stream)
+            self._count(stream, -1)
         if stream.caller.token:
             self._keyring.closed(stream.caller.token, stream.end)
+
+    def _count(self, stream: Stream, more: int) -> None:
+        self._metrics.streams.labels(stream.caller.method).inc(more)
+        if ".Watch" in stream.caller.method:
+            self._metrics.watchers.inc(more)
 
     def stop(self) -> None:
         """Ends all of them, and lets no new one in."""

@@ -33,11 +33,12 @@ from tocsin.v1 import (
     heartbeats_pb2_grpc,
     intake_pb2_grpc,
     integrations_pb2_grpc,
+    monitoring_pb2_grpc,
     notes_pb2_grpc,
 )
 from tocsind.domain.access import Role
 from tocsind.engine.engine import Engine
-from tocsind.rpc.access import Gate
+from tocsind.rpc.access import NEEDED, Gate, short_name
 from tocsind.rpc.alert_groups import AlertGroupServicer
 from tocsind.rpc.api_tokens import AccessServicer
 from tocsind.rpc.audit import AuditServicer
@@ -46,8 +47,10 @@ from tocsind.rpc.heartbeats import HeartbeatServicer
 from tocsind.rpc.intake import IntakeServicer
 from tocsind.rpc.integrations import IntegrationServicer
 from tocsind.rpc.interceptor import Interceptor, Streams
+from tocsind.rpc.monitoring import MonitoringServicer
 from tocsind.rpc.notes import NoteServicer
 from tocsind.rpc.tls import TlsError, TlsFiles, server_credentials
+from tocsind.rpc.watch_hub import MOST_WATCHERS
 
 THREADS = 48
 MOST_BYTES = 256 * 1024 * 1024
@@ -106,7 +109,7 @@ class Server:
         self._tls = tls
         self._plain_tcp = plain_tcp
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="rpc")
-        self._streams = Streams(engine.memory.keyring)
+        self._streams = Streams(engine.memory.keyring, engine.metrics)
         self._servers: list[grpc.aio.Server] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rpc", daemon=True)
@@ -131,6 +134,10 @@ class Server:
         engine = self._engine
         self._intake = IntakeServicer(engine)
         self._groups = AlertGroupServicer(engine)
+        engine.metrics.watchers_limit.set(MOST_WATCHERS)
+        for method in NEEDED:
+            # A counter that begins at one is no increase for Prometheus: the first defect would go unseen.
+            engine.metrics.calls.labels(short_name(method), grpc.StatusCode.INTERNAL.name)
         services: list[tuple[Any, Any]] = [
             (access_pb2_grpc.add_AccessServiceServicer_to_server, AccessServicer(engine)),
             (alert_groups_pb2_grpc.add_AlertGroupServiceServicer_to_server, self._groups),
@@ -141,6 +148,7 @@ class Server:
                 integrations_pb2_grpc.add_IntegrationServiceServicer_to_server,
                 IntegrationServicer(engine, self._base_url),
             ),
+            (monitoring_pb2_grpc.add_MonitoringServiceServicer_to_server, MonitoringServicer(engine)),
             (notes_pb2_grpc.add_NoteServiceServicer_to_server, NoteServicer(engine)),
             (health_pb2_grpc.add_HealthServicer_to_server, self._health.servicer),
         ]
@@ -148,7 +156,7 @@ class Server:
             gate = Gate(engine.memory.keyring, engine.clock, listener.role)
             server = grpc.aio.server(
                 self._threads,
-                interceptors=[Interceptor(gate, self._streams, engine.clock)],
+                interceptors=[Interceptor(gate, self._streams, engine.clock, engine.metrics)],
                 options=_OPTIONS,
                 maximum_concurrent_rpcs=MOST_CALLS,
             )

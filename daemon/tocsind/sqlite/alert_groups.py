@@ -211,6 +211,12 @@ def move(connection: sqlite3.Connection, groups: Iterable[AlertGroup]) -> None:
     write_rows(connection, _MOVE, values)
 
 
+def count_open(connection: sqlite3.Connection) -> dict[State, int]:
+    """Returns how many groups there are in each state but resolved, of which there may be millions."""
+    query = "SELECT count(*) FROM alert_groups WHERE state = ?"
+    return {state: connection.execute(query, (state,)).fetchone()[0] for state in OPEN_STATES}
+
+
 def silences(connection: sqlite3.Connection) -> Iterable[tuple[int, int]]:
     """Yields the silences that end: group and end."""
     yield from connection.execute(

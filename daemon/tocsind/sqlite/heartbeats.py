@@ -43,6 +43,13 @@ def deadlines(connection: sqlite3.Connection) -> Iterable[tuple[int, int]]:
     yield from connection.execute("SELECT integration_id, deadline FROM heartbeats WHERE deadline IS NOT NULL")
 
 
+def count_by_state(connection: sqlite3.Connection) -> dict[HeartbeatState, int]:
+    """Returns how many heartbeats there are in each state. It looks at all of them: one small row an integration."""
+    sums = ", ".join(f"coalesce(sum(state = {state:d}), 0)" for state in HeartbeatState)
+    counts = connection.execute(f"SELECT {sums} FROM heartbeats").fetchone()
+    return dict(zip(HeartbeatState, counts, strict=True))
+
+
 def page(connection: sqlite3.Connection, after: int, limit: int) -> list[tuple[str, Heartbeat]]:
     """Returns at most `limit` public ids of integrations with their heartbeats, with integrations above `after`."""
     rows = connection.execute(

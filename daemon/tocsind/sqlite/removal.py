@@ -1,9 +1,10 @@
 """Removing all that a group says, a group as a whole, and what is left of it.
 
 A person who deletes a group leaves one event of it, its tombstone: watchers that were away then learn of the deletion
-when they resume. It is small, and removed once nobody can reasonably want to resume from before it. Of what goes because
-its time has passed nobody is told: so it is kept in mind, in the same transaction, up to which revision events are gone,
-and who wants to resume from before that is told to begin anew (`rpc/watch.py`).
+when they resume. It is small, and removed once nobody can reasonably want to resume from before it.
+
+Of what goes because its time has passed nobody is told. So it is kept in mind, in the same transaction, up to which
+revision events are gone, and who wants to resume from before that is told to begin anew (`rpc/watch.py`).
 """
 
 import sqlite3

@@ -12,7 +12,6 @@ The rules:
 import asyncio
 import re
 import time
-import uuid
 from hashlib import blake2b
 from typing import Final, TypeVar
 
@@ -39,7 +38,6 @@ CHANNEL_OPTIONS: Final = {
 
 # What gRPC can carry as the value of a header. A token of ours has no more than a hundred characters.
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,1024}")
-_REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -102,9 +100,3 @@ def token_of(req: falcon.asgi.Request) -> str:
     if not _TOKEN.fullmatch(token):
         raise Refusal(replies.INVALID_TOKEN)
     return token
-
-
-def request_id_of(req: falcon.asgi.Request) -> str:
-    """The id of a request for logs: its X-Request-Id, or a new one."""
-    asked = req.get_header("X-Request-Id") or ""
-    return asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex

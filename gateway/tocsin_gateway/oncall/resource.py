@@ -20,9 +20,9 @@ import grpc.aio
 import msgspec
 
 from tocsin_gateway.body import Body, BodyCut, BodyTooLarge
-from tocsin_gateway.edge import BODY, KIND
+from tocsin_gateway.edge import BODY, KIND, TRACE_ID
 from tocsin_gateway.oncall import replies
-from tocsin_gateway.oncall.caller import Caller, Daemon, request_id_of, token_of
+from tocsin_gateway.oncall.caller import Caller, Daemon, token_of
 from tocsin_gateway.oncall.replies import Refusal, Reply
 
 PLACES: Final = 64
@@ -84,7 +84,7 @@ class Resource:
             return replies.unavailable("too many requests are being worked on: try again")
         self._places.free -= 1
         try:
-            caller = Caller(self._daemon, token, request_id_of(req), time.monotonic() + TIME_TO_ANSWER)
+            caller = Caller(self._daemon, token, req.scope[TRACE_ID], time.monotonic() + TIME_TO_ANSWER)
             async with asyncio.timeout(TIME_TO_ANSWER):
                 return await work(caller, content)
         finally:

@@ -11,6 +11,7 @@ import pytest
 from fake_clock import SECOND, FakeClock
 
 from tocsind.domain.errors import Code, TocsinError, not_found
+from tocsind.metrics import Metrics
 from tocsind.sqlite.store import Store
 from tocsind.sqlite.writer import MOST_JOBS, TICK, Entry, Transaction, Writer
 
@@ -39,6 +40,7 @@ class Bench:
             on_health=self.health.append,
             on_broken=self.broken.set,
             has_room=lambda: self.room,
+            metrics=Metrics((), ()),
         )
         self.writer.start()
 
