@@ -23,8 +23,8 @@ from tocsin.v1 import (
     integrations_pb2,
 )
 from tocsind.domain.errors import Code, Reason, TocsinError, invalid, not_found
+from tocsind.rpc import watch_hub
 from tocsind.rpc.error_details import CODES, internal, refusal, resource_type
-from tocsind.rpc.watch import MOST_WATCHERS
 
 Provoke = Callable[[RunningDaemon], Any]
 
@@ -155,11 +155,10 @@ def test_what_a_state_forbids_names_the_thing(
     assert violation.description
 
 
-def test_a_full_house_says_when_to_come_back(daemon: RunningDaemon) -> None:
+def test_a_full_house_says_when_to_come_back(daemon: RunningDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
     """A limit that all callers share may be free later."""
-    watchers = [
-        daemon.groups.WatchAlertGroups(alert_groups_pb2.WatchAlertGroupsRequest()) for _ in range(MOST_WATCHERS)
-    ]
+    monkeypatch.setattr(watch_hub, "MOST_WATCHERS", 16)
+    watchers = [daemon.groups.WatchAlertGroups(alert_groups_pb2.WatchAlertGroupsRequest()) for _ in range(16)]
     with contextlib.ExitStack() as stack:
         for watcher in watchers:
             stack.callback(watcher.cancel)
