@@ -132,10 +132,11 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
 
 class Stream:
-    """One open stream: it can be ended from outside, with an error for its caller.
+    """One open stream: it can be ended from outside, with an error for its caller; also while a message waits for the
+    caller to have room for it. The caller gets what is on its way, and then the error.
 
-    gRPC sends no status while a message is on its way, and a message is on its way until the caller has room for it. So
-    a caller that reads nothing is told the error when it reads on; until then the stream costs that one message.
+    But the first message goes together with the head of the answer, and gRPC refuses to send a status while that is on
+    its way: the stream would stay open for ever. So it is waited for; there is always room for it.
     """
 
     def __init__(self, caller: Caller) -> None:
@@ -143,18 +144,19 @@ class Stream:
         assert task is not None
         self.caller = caller
         self.ended_with: TocsinError | None = None
-        self.writing = False
+        self._begun = False
+        self._beginning = False
         self._closed = False
         self._task = task
         self._loop = asyncio.get_running_loop()
 
     async def write(self, context: Any, message: Any) -> None:
         """Sends a message; TocsinError where the stream was ended meanwhile."""
-        self.writing = True
+        self._beginning = not self._begun
         try:
             await context.write(message)
         finally:
-            self.writing = False
+            self._begun, self._beginning = True, False
         if self.ended_with is not None:
             raise self.ended_with
 
@@ -169,7 +171,7 @@ class Stream:
     def _end(self, error: TocsinError) -> None:
         if self.ended_with is None and not self._closed:
             self.ended_with = error
-            if not self.writing:
+            if not self._beginning:
                 self._task.cancel()
 
 
