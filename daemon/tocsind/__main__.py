@@ -24,6 +24,7 @@ def main() -> int:
     except sqlite3.Error as error:
         print(f"tocsind: {settings.data}: the file cannot be used: {error}", file=sys.stderr)
         return 1
+    signal.set_wakeup_fd(daemon.wakeup_fd, warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: daemon.stop())
     return daemon.run()

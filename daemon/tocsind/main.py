@@ -1,6 +1,7 @@
 """The daemon, wired: what `tocsind` runs and tests boot."""
 
-import queue
+import contextlib
+import socket
 
 import structlog
 
@@ -23,8 +24,11 @@ class Main:
 
     def __init__(self, config: Config, clock: Clock | None = None) -> None:
         health = Health()
-        # A queue of this kind, and nothing with a lock of its own: a signal handler may interrupt who waits for it.
-        self._told_to_stop: queue.SimpleQueue[int] = queue.SimpleQueue()
+        # A byte ends the wait in `run`. Nothing that waits for a lock would do: Python runs signal handlers in the main
+        # thread only, and a signal that another thread received does not wake it (seen: one stop in a dozen was lost).
+        self._waits, self._wakes = socket.socketpair()
+        self._wakes.setblocking(False)
+        self._status: int | None = None
         self.engine = Engine(config.data, clock or SystemClock(), health.report, on_broken=lambda: self.stop(1))
         try:
             self._server = Server(
@@ -41,15 +45,24 @@ class Main:
         self._server.start()
         log.info("ready", data=str(config.data))
 
+    @property
+    def wakeup_fd(self) -> int:
+        """For `signal.set_wakeup_fd`: whichever thread a signal comes to, the one in `run` handles it."""
+        return self._wakes.fileno()
+
     def stop(self, status: int = 0) -> None:
         """Has `run` end; may be called from a signal handler, and more than once."""
-        self._told_to_stop.put(status)
+        if self._status is None:
+            self._status = status
+        with contextlib.suppress(BlockingIOError):
+            self._wakes.send(b".")
 
     def run(self) -> int:
         """Serves until `stop` is called; returns the exit status: 0, or 1 after a defect that only a restart mends."""
-        status = self._told_to_stop.get()
+        while self._status is None:
+            self._waits.recv(1)
         self.close()
-        return status
+        return self._status
 
     def close(self) -> None:
         """Drains, then closes."""
