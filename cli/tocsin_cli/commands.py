@@ -97,7 +97,7 @@ def common_options() -> list[click.Option]:
             type=click.Path(path_type=Path),
             metavar="FILE",
             help="Who vouches for the daemon's certificate, as PEM. Default: $TOCSIN_CA_FILE, else whom this machine "
-            "trusts. Addresses beyond this machine are always TLS.",
+            "trusts. Addresses beyond this machine are always TLS; localhost is plain unless this is given.",
             callback=_keep,
             expose_value=False,
         ),

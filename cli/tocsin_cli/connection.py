@@ -72,6 +72,7 @@ class Connection:
         """
         self.target = target
         self.timeout = timeout
+        self._ca_file = ca_file
         try:
             self._client = tocsin.connect(
                 target, token=token, actor=actor(), timeout=timeout.total_seconds(), ca_file=ca_file
@@ -130,15 +131,23 @@ class Connection:
         exit_code = exit_code_of(error.code)
         if error.code is grpc.StatusCode.UNAVAILABLE:
             if error.message.startswith(_NEVER_REACHED):
-                reason = _connecting_ended_with(error.message)
+                reason = _connecting_ended_with(error.message) + self._hint(error.message)
                 return CommandError(f"cannot reach the daemon at {self.target}: {reason}{_HOW_TO_SET}", exit_code)
             return CommandError(f"the daemon at {self.target} is unavailable: {error.message}", exit_code)
+        if error.reason == "TOKEN_MISSING":
+            message = f"the daemon at {self.target} demands a token (TOCSIN_TOKEN or --token-file)"
+            return CommandError(message, exit_code)
         if error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
             patience = f"{self.timeout.total_seconds():g} s"
             return CommandError(f"no answer from the daemon at {self.target} within {patience}{_HOW_TO_SET}", exit_code)
         if error.code is grpc.StatusCode.UNIMPLEMENTED:
             return CommandError(f"the daemon at {self.target} does not know this call ({error.message})", exit_code)
         return CommandError(error.message or error.code.name, exit_code)
+
+    def _hint(self, message: str) -> str:
+        """Return what may be wrong where a daemon hangs up at once: on loopback we speak plain, it perhaps TLS."""
+        hung_up = message.endswith("Socket closed") and not self.target.startswith("unix:")
+        return "; if it speaks TLS, give --ca-file" if hung_up and self._ca_file is None else ""
 
 
 _NEVER_REACHED = ("failed to connect", "errors resolving", "DNS resolution failed")  # how gRPC's texts begin

@@ -32,7 +32,7 @@ _COLUMNS = (
 def heartbeats() -> None:
     """The expectation that a source is heard from.
 
-    NAME is the integration's name, integrations/ID, or integrations/ID/heartbeat.
+    NAME is integrations/ID, as `tocsin integrations list` shows it, the ID alone, or integrations/ID/heartbeat.
     """
 
 

@@ -31,7 +31,8 @@ they say otherwise; or durations, which count from now: `--since 1d` is a day ag
 What cannot be undone, and what a filter finds, is shown on a terminal and asked about; `--yes` does not ask. Without a
 terminal nobody is asked.
 
-The timeline of a group names who did what: your login name, or what the environment variable `TOCSIN_ACTOR` says.
+Timelines and the audit log name who did what: your login name, or what the environment variable `TOCSIN_ACTOR` says.
+Where a token is used its name is added, as in `ada via Ada's laptop`: the login name alone proves nothing.
 
 Tables are for people: in local time, in colour on a terminal (unless `NO_COLOR` is set), and free to change. `-o json`
 is for programs: the API's messages in proto3 JSON, in which numbers of 64 bits are strings and values that are empty,
