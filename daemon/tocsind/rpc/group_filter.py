@@ -87,13 +87,14 @@ def _label(comparison: Comparison) -> LabelCondition:
     path, operator, value = comparison.path, comparison.operator, comparison.value
     if len(path) == 1:
         if operator.text != ":":
-            raise refusal(operator, 'which label? labels.NAME = "value" compares one, labels:NAME demands it')
+            raise refusal(operator, 'which label? labels.NAME = "value" compares one, labels:NAME asks for any value')
         name, condition = value, LabelCondition(value.text, LabelTest.PRESENT)
     elif len(path) > 2:
         written = Token(path[1].place, ".".join(part.text for part in path[1:]))
         raise refusal(written, f'a name with a dot in it stands in double quotes: labels."{written.text[:40]}"')
     elif operator.text == ":":
-        raise refusal(operator, f"cannot compare so; labels.NAME takes = and !=, labels:{path[1].text[:40]} demands it")
+        present = f"labels:{path[1].text[:40]} asks for any value"
+        raise refusal(operator, f"cannot compare so; labels.NAME takes = and !=, {present}")
     else:
         comparison.demand(*_LABEL_TESTS)
         name, condition = path[1], LabelCondition(path[1].text, _LABEL_TESTS[operator.text], value.text)

@@ -124,7 +124,10 @@ TIME = "must be a time such as"
         ("title = x", "at character 7, '=': cannot compare so; title takes :"),
         ("labels = x", "at character 8, '=': which label?"),
         ("labels.a > x", "at character 10, '>': cannot compare so; labels takes = and !="),
-        ("labels.a : x", "at character 10, ':': cannot compare so; labels.NAME takes = and !=, labels:a demands it"),
+        (
+            "labels.a : x",
+            "at character 10, ':': cannot compare so; labels.NAME takes = and !=, labels:a asks for any value",
+        ),
         ("labels.some.key = x", "at character 8, 'some.key': a name with a dot in it stands in double quotes"),
         ("labels.some-key = x", "at character 8, 'some-key': must be a plain word, or stand in double quotes"),
         ("labels.größe = x", "at character 8, 'größe': must be a plain word"),
