@@ -1,7 +1,7 @@
 """Acknowledges every firing group of a team: `python acknowledge_team.py TEAM [NOTE]`.
 
-TOCSIN_TARGET says where the daemon is, TOCSIN_TOKEN holds an API token's secret. The exit status is 1 where a group
-could not be acknowledged: somebody else may have been faster.
+It finds the daemon as `tocsin` does: by TOCSIN_TARGET, TOCSIN_TOKEN and TOCSIN_CA_FILE. The exit status is 1 where a
+group could not be acknowledged: somebody else may have been faster.
 """
 
 import json
@@ -11,6 +11,9 @@ import sys
 import tocsin
 from tocsin.errors import of_status
 from tocsin.v1.alert_groups_pb2 import BatchAcknowledgeAlertGroupsRequest, ListAlertGroupsRequest
+
+TARGET = os.environ.get("TOCSIN_TARGET", "unix:/run/tocsin/tocsind.sock")
+TOKEN, CA_FILE = os.environ.get("TOCSIN_TOKEN"), os.environ.get("TOCSIN_CA_FILE")
 
 
 def acknowledge(client: tocsin.Client, team: str, note: str) -> int:
@@ -33,8 +36,10 @@ def acknowledge(client: tocsin.Client, team: str, note: str) -> int:
 
 def main() -> int:
     """Runs the program; returns its exit status."""
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
     team, note = sys.argv[1], " ".join(sys.argv[2:])
-    with tocsin.connect(os.environ["TOCSIN_TARGET"], token=os.environ.get("TOCSIN_TOKEN")) as client:
+    with tocsin.connect(TARGET, token=TOKEN, ca_file=CA_FILE) as client:
         return 1 if acknowledge(client, team, note) else 0
 
 

@@ -1,7 +1,7 @@
 """Writes alert groups as CSV: `python export_csv.py [FILTER] > groups.csv`.
 
-TOCSIN_TARGET says where the daemon is, TOCSIN_TOKEN holds an API token's secret. The filter is that of the API, such as
-`state != RESOLVED`; without one it is everything that is kept. Times are UTC.
+It finds the daemon as `tocsin` does: by TOCSIN_TARGET, TOCSIN_TOKEN and TOCSIN_CA_FILE. The filter is that of the API,
+such as `state != RESOLVED`; without one it is everything that is kept. Times are UTC.
 """
 
 import csv
@@ -14,6 +14,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 import tocsin
 from tocsin.v1.alert_groups_pb2 import AlertGroup, ListAlertGroupsRequest
 
+TARGET = os.environ.get("TOCSIN_TARGET", "unix:/run/tocsin/tocsind.sock")
+TOKEN, CA_FILE = os.environ.get("TOCSIN_TOKEN"), os.environ.get("TOCSIN_CA_FILE")
 COLUMNS = ("number", "state", "title", "integration", "opened", "acknowledged", "acknowledged by", "resolved", "labels")
 
 
@@ -53,7 +55,7 @@ def export(client: tocsin.Client, wanted: str, file: TextIO) -> None:
 
 if __name__ == "__main__":
     try:
-        with tocsin.connect(os.environ["TOCSIN_TARGET"], token=os.environ.get("TOCSIN_TOKEN")) as client:
+        with tocsin.connect(TARGET, token=TOKEN, ca_file=CA_FILE) as client:
             export(client, " ".join(sys.argv[1:]), sys.stdout)
     except tocsin.Error as error:
         sys.exit(f"export_csv: {error}")

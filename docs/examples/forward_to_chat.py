@@ -1,8 +1,9 @@
 """Forwards what happens to a chat: `python forward_to_chat.py WEBHOOK_URL REVISION_FILE`.
 
-TOCSIN_TARGET says where the daemon is, TOCSIN_TOKEN holds an API token's secret. The file keeps the last revision that
-the chat has, so nothing is missed while this program is away; after a crash the last message may come twice. The chat
-takes `{"text": ...}`, as those of Slack, Mattermost and Rocket.Chat do; while it does not answer, it is tried again.
+It finds the daemon as `tocsin` does: by TOCSIN_TARGET, TOCSIN_TOKEN and TOCSIN_CA_FILE. The file keeps the last
+revision that the chat has, so nothing is missed while this program is away; after a crash the last message may come
+twice. The chat takes `{"text": ...}`, as those of Slack, Mattermost and Rocket.Chat do; while it does not answer, it is
+tried again.
 """
 
 import json
@@ -15,6 +16,8 @@ from pathlib import Path
 import tocsin
 from tocsin.v1.alert_groups_pb2 import Event, WatchAlertGroupsRequest
 
+TARGET = os.environ.get("TOCSIN_TARGET", "unix:/run/tocsin/tocsind.sock")
+TOKEN, CA_FILE = os.environ.get("TOCSIN_TOKEN"), os.environ.get("TOCSIN_CA_FILE")
 WORTH_TELLING = {Event.Kind.OPENED, Event.Kind.REOPENED, Event.Kind.ACKNOWLEDGED, Event.Kind.RESOLVED}
 
 
@@ -46,8 +49,10 @@ def forward(client: tocsin.Client, url: str, file: Path) -> None:
 
 def main() -> None:
     """Runs the program."""
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     url, file = sys.argv[1], Path(sys.argv[2])
-    with tocsin.connect(os.environ["TOCSIN_TARGET"], token=os.environ.get("TOCSIN_TOKEN")) as client:
+    with tocsin.connect(TARGET, token=TOKEN, ca_file=CA_FILE) as client:
         while True:
             try:
                 forward(client, url, file)

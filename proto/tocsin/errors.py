@@ -33,7 +33,7 @@ class Error(Exception):
     reason: str
     """What went wrong, in a word for programs, such as `REVISION_TOO_OLD`; empty where not the daemon refused.
 
-    docs/api.md has the list.
+    docs/errors.md has the list.
     """
 
     fields: Mapping[str, str]
