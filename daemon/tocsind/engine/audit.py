@@ -6,11 +6,13 @@ Rules
 - It holds no secrets: of a token there is a fingerprint, which tells whether it was replaced; of a note its length, as
   its text is to be gone when the note is deleted. What sources send is not in it either: only what callers of the API
   do.
+- It is read by people: times are written as RFC 3339, durations in seconds.
 - Entries are kept for 400 days: a bit over a year, so that a yearly review finds all of it.
 """
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -26,6 +28,7 @@ KEPT = 400 * 86_400 * 1_000_000
 
 Fields = Mapping[str, object]
 NOTHING: Fields = {}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def record(transaction: Transaction, by: Caller, resource: str, before: Fields, after: Fields) -> None:
@@ -50,7 +53,7 @@ def of_group(group: AlertGroup) -> Fields:
     return {
         "state": group.state.name,
         "state_actor": group.state_actor or None,
-        "silence_until": group.silence_until,
+        "silence_until": _time(group.silence_until),
         "resolve_reason": None if group.resolve_reason is None else group.resolve_reason.name,
     }
 
@@ -75,7 +78,13 @@ def of_heartbeat(heartbeat: Heartbeat) -> Fields:
 
 def of_token(token: ApiToken) -> Fields:
     """What is audited of an API token."""
-    return {"display_name": token.display_name, "role": token.role.name, "expires": token.expires}
+    return {"display_name": token.display_name, "role": token.role.name, "expires": _time(token.expires)}
+
+
+def _time(microseconds: int | None) -> str | None:
+    if microseconds is None:
+        return None
+    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat().replace("+00:00", "Z")
 
 
 def _json(fields: Fields, names: list[str]) -> str:

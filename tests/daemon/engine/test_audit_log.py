@@ -1,5 +1,6 @@
 """The audit log of a running daemon: every change that a caller makes is in it, and nothing else."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import grpc
@@ -17,7 +18,7 @@ FIRES = {"state": "FIRING"}
 TAKEN = {"state": "ACKNOWLEDGED", "state_actor": "before"}
 QUIET = {"state": "SILENCED", "state_actor": "before"}
 CLOSED = {"state": "RESOLVED", "state_actor": "before", "resolve_reason": "USER"}
-UNTIL = {"silence_until": START + HOUR}
+UNTIL = {"silence_until": datetime.fromtimestamp((START + HOUR) / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 # What is written of each: the resource, with {} for what the database chose, and the fields before and after.
 WRITTEN: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
