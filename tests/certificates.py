@@ -26,8 +26,8 @@ def authority(folder: Path, name: str = "ca") -> Certificate:
 
 
 def signed(by: Certificate, folder: Path, name: str) -> Certificate:
-    """A new certificate signed by an authority, for `localhost`, 127.0.0.1 and 0.0.0.0, which by its text is no loopback.
-    Its subject is `name`."""
+    """A new certificate signed by an authority, with the subject `name`, for `localhost`, 127.0.0.1 and 0.0.0.0, which
+    by its text is no loopback address."""
     made = Certificate(folder / f"{name}.pem", folder / f"{name}.key")
     request, extensions = folder / f"{name}.csr", folder / f"{name}.ext"
     extensions.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1,IP:0.0.0.0\n")
