@@ -26,10 +26,11 @@ def authority(folder: Path, name: str = "ca") -> Certificate:
 
 
 def signed(by: Certificate, folder: Path, name: str) -> Certificate:
-    """A new certificate for `localhost` and 127.0.0.1, signed by an authority; its subject is `name`."""
+    """A new certificate signed by an authority, with the subject `name`, for `localhost`, 127.0.0.1 and 0.0.0.0, which
+    by its text is no loopback address."""
     made = Certificate(folder / f"{name}.pem", folder / f"{name}.key")
     request, extensions = folder / f"{name}.csr", folder / f"{name}.ext"
-    extensions.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    extensions.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1,IP:0.0.0.0\n")
     curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
     _openssl("req", *curve, "-keyout", str(made.key), "-out", str(request), "-subj", f"/CN={name}")
     authority_files = ("-CA", str(by.certificate), "-CAkey", str(by.key), "-CAcreateserial")

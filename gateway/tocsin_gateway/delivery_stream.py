@@ -20,6 +20,7 @@ import grpc
 import grpc.aio
 
 from tocsin.v1 import intake_pb2, intake_pb2_grpc
+from tocsin_gateway.daemon_link import DaemonLink
 
 _Stream = grpc.aio.StreamStreamCall[intake_pb2.DeliverRequest, intake_pb2.DeliverResponse]
 
@@ -35,8 +36,9 @@ class Broken(Exception):
 class DeliveryStream:
     """One stream at a time to the daemon. It lives in one event loop."""
 
-    def __init__(self, stub: "intake_pb2_grpc.IntakeServiceAsyncStub") -> None:
+    def __init__(self, stub: "intake_pb2_grpc.IntakeServiceAsyncStub", daemon: DaemonLink) -> None:
         self._stub = stub
+        self._daemon = daemon
         self._stream: _Stream | None = None
         self._reader: asyncio.Task[None] | None = None
         self._waiting: deque[asyncio.Future[intake_pb2.DeliverResponse]] = deque()
@@ -57,7 +59,7 @@ class DeliveryStream:
         answer: asyncio.Future[intake_pb2.DeliverResponse] = asyncio.get_running_loop().create_future()
         async with self._writing:
             if self._stream is None:
-                self._stream = self._stub.DeliverStream()
+                self._stream = self._stub.DeliverStream(metadata=self._daemon.metadata())
                 self._reader = asyncio.create_task(self._read(self._stream))
             self._waiting.append(answer)
             stream = self._stream

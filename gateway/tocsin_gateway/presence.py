@@ -15,6 +15,7 @@ import grpc.aio
 import structlog
 
 from tocsin.v1 import intake_pb2, intake_pb2_grpc
+from tocsin_gateway.daemon_link import DaemonLink
 from tocsin_gateway.metrics import Metrics
 
 PULSE_SECONDS: Final = 0.1
@@ -29,9 +30,12 @@ _log = structlog.get_logger("tocsin_gateway")
 class Presence:
     """One gateway's presence at the daemon."""
 
-    def __init__(self, stub: "intake_pb2_grpc.IntakeServiceAsyncStub", gateway: str, metrics: Metrics) -> None:
+    def __init__(
+        self, stub: "intake_pb2_grpc.IntakeServiceAsyncStub", daemon: DaemonLink, gateway: str, metrics: Metrics
+    ) -> None:
         """`gateway` is what the daemon calls this gateway in its log, such as `host:pid`."""
         self._stub = stub
+        self._daemon = daemon
         self._gateway = gateway
         self._metrics = metrics
         self._attending: bool | None = None
@@ -41,7 +45,7 @@ class Presence:
         while True:
             reason = "the stream ended"
             try:
-                async for _ in self._stub.Attend(self._pulses()):
+                async for _ in self._stub.Attend(self._pulses(), metadata=self._daemon.metadata()):
                     self._note(True)
             except grpc.aio.AioRpcError as error:
                 reason = error.code().name

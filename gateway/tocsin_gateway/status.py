@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from tocsin.v1 import monitoring_pb2, monitoring_pb2_grpc
 from tocsin_gateway import answers
+from tocsin_gateway.daemon_link import DaemonLink
 from tocsin_gateway.edge import TRACE_ID
 from tocsin_gateway.metrics import Metrics
 
@@ -76,15 +77,16 @@ class Exposition:
 class DaemonExposition:
     """`/metrics/daemon`, for Prometheus: the daemon's, which itself speaks gRPC only."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, daemon: DaemonLink) -> None:
+        self._daemon = daemon
         stub: monitoring_pb2_grpc.MonitoringServiceAsyncStub = monitoring_pb2_grpc.MonitoringServiceStub(channel)
         self._get = stub.GetMetrics
 
     async def on_get(self, req: _Request, resp: _Response) -> None:
         """The metrics as the daemon gives them, or 503 with the reason."""
-        trace = (("x-request-id", req.scope[TRACE_ID]),)
+        metadata = (("x-request-id", req.scope[TRACE_ID]), *self._daemon.metadata())
         try:
-            body = await self._get(monitoring_pb2.GetMetricsRequest(), timeout=METRICS_TIMEOUT, metadata=trace)
+            body = await self._get(monitoring_pb2.GetMetricsRequest(), timeout=METRICS_TIMEOUT, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             answers.give(resp, answers.unavailable(f"the daemon cannot be asked: {error.code().name}"))
             return

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from certificates import authority
 from cli_program import Run
 from fake_daemon import FakeDaemon
 
@@ -250,9 +251,7 @@ def test_a_ca_file_makes_it_tls(run: Run, folder: Path, by_option: bool) -> None
     """--ca-file and TOCSIN_CA_FILE name who vouches for the daemon; one without TLS is then refused."""
     fake = FakeDaemon("127.0.0.1:0")
     fake.start()
-    subject = ("-subj", "/CN=nobody", "-keyout", str(folder / "key.pem"), "-out", str(folder / "ca.pem"))
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *subject], check=True)
-    ca_file = str(folder / "ca.pem")
+    ca_file = str(authority(folder).certificate)
     arguments = ["--ca-file", ca_file] if by_option else []
     environment = {} if by_option else {"TOCSIN_CA_FILE": ca_file}
     result = run("groups", "list", "--target", fake.target, "--timeout", "2s", *arguments, env=environment)

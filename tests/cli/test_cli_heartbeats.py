@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 from cli_program import Run
-from fake_daemon import NOW, FakeDaemon
+from fake_daemon import FakeDaemon
+from fake_records import now
 
 from tocsin.v1.heartbeats_pb2 import Heartbeat
 
@@ -15,7 +16,7 @@ def test_list_shows_state_interval_and_times(run: Run, daemon: FakeDaemon) -> No
     daemon.add_integration("one")
     heartbeat = daemon.heartbeats["integrations/one/heartbeat"]
     heartbeat.state = Heartbeat.State.MISSING
-    heartbeat.last_beat_time.FromDatetime(NOW - timedelta(hours=2, minutes=1))
+    heartbeat.last_beat_time.FromDatetime(now() - timedelta(hours=2, minutes=1))
     title, row = run("heartbeats", "list").stdout.splitlines()
     assert title.split("  ")[0] == "NAME"
     assert row.startswith("integrations/one/heartbeat  missing  10m")

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from up_process import Up, free_port
+from processes import free_port
+from up_process import Up
 
 from tocsin_cli.sheet import ALERTMANAGER_HEADING, NEXT_HEADING, RULES_HEADING
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from up_process import Up, free_port
+from processes import free_port
+from up_process import Up
 
 STAND_INS = Path(__file__).with_name("stand_ins")
 StartUp = Callable[..., Up]

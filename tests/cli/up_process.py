@@ -5,13 +5,14 @@ import os
 import queue
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
+
+from processes import free_port
 
 END_OF_SHEET = "tocsin --help "
 PATIENCE = 60  # seconds; a generous bound on waits that are over in a moment
@@ -110,11 +111,3 @@ class Lines:
         while (line := self._queue.get(timeout=PATIENCE)) is not None:
             self._seen.append(line)
         return self._seen
-
-
-def free_port() -> int:
-    """Return a port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from certificate_files import Certificates, make_certificates
+from certificates import Certificate, authority, signed
 from process_fixtures import folder, processes, shared_stack, stack
 from scripted_daemon import ScriptedDaemon
 from ways import Asyncio, Connect, Plain, Way
@@ -23,15 +23,21 @@ def daemon(folder: Path) -> Iterator[ScriptedDaemon]:
 
 
 @pytest.fixture(scope="session")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    """What a daemon needs for TLS."""
-    return make_certificates(tmp_path_factory.mktemp("tls") / "one")
+def ca(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """An authority that vouches for the daemon."""
+    return authority(tmp_path_factory.mktemp("ca"))
 
 
 @pytest.fixture(scope="session")
-def other_certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    """The same by an authority that nobody knows."""
-    return make_certificates(tmp_path_factory.mktemp("tls") / "other")
+def certificate(ca: Certificate, tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """What a daemon needs for TLS."""
+    return signed(ca, tmp_path_factory.mktemp("tls"), "tocsin")
+
+
+@pytest.fixture(scope="session")
+def other_ca(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """An authority that has nothing to do with the daemon."""
+    return authority(tmp_path_factory.mktemp("other-ca"))
 
 
 @pytest.fixture(params=[Plain, Asyncio], ids=["sync", "asyncio"])

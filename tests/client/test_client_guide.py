@@ -5,14 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from certificate_files import Certificates
+from certificates import Certificate
 from processes import Stack, notification
 
 ROOT = Path(__file__).parents[2]
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs/client.md").read_text(), re.MULTILINE | re.DOTALL)
 
 
-def test_the_guide_runs(stack: Stack, folder: Path, certificates: Certificates) -> None:
+def test_the_guide_runs(stack: Stack, folder: Path, ca: Certificate) -> None:
     """All blocks, one after the other, in one program, with `target` and the addresses in it replaced."""
     integration = stack.client.create("Production")
     sender = stack.sender()
@@ -20,7 +20,7 @@ def test_the_guide_runs(stack: Stack, folder: Path, certificates: Certificates) 
     script = folder / "guide.py"
     head = f'target = "{stack.target}"\n'
     text = head + "\n".join(BLOCKS).replace("unix:/run/tocsin/tocsind.sock", stack.target)
-    (folder / "ca.pem").write_bytes(certificates.ca.read_bytes())
+    (folder / "ca.pem").write_bytes(ca.certificate.read_bytes())
     (folder / "token").write_text("s3cret\n")
     script.write_text(text.replace("/etc/tocsin/", f"{folder}/"))
     program = subprocess.Popen(

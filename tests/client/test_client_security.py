@@ -5,7 +5,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from certificate_files import Certificates
+from certificates import Certificate
 from scripted_daemon import ScriptedDaemon
 from ways import Connect
 
@@ -33,17 +33,17 @@ def plain() -> Iterator[ScriptedDaemon]:
 
 
 @pytest.fixture
-def encrypted(certificates: Certificates) -> Iterator[ScriptedDaemon]:
+def encrypted(certificate: Certificate) -> Iterator[ScriptedDaemon]:
     """A daemon with TLS."""
-    pair = (certificates.key.read_bytes(), certificates.cert.read_bytes())
+    pair = (certificate.key.read_bytes(), certificate.certificate.read_bytes())
     yield from serve("0.0.0.0", grpc.ssl_server_credentials([pair]))
 
 
 @pytest.fixture
-def mutual(certificates: Certificates) -> Iterator[ScriptedDaemon]:
+def mutual(ca: Certificate, certificate: Certificate) -> Iterator[ScriptedDaemon]:
     """A daemon that wants certificates of its callers, too."""
-    pair = (certificates.key.read_bytes(), certificates.cert.read_bytes())
-    yield from serve("0.0.0.0", grpc.ssl_server_credentials([pair], certificates.ca.read_bytes(), True))
+    pair = (certificate.key.read_bytes(), certificate.certificate.read_bytes())
+    yield from serve("0.0.0.0", grpc.ssl_server_credentials([pair], ca.certificate.read_bytes(), True))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "ipv4:127.0.0.1", "dns:///localhost"])
@@ -93,48 +93,50 @@ def test_plain_by_name(connect: Connect, plain: ScriptedDaemon) -> None:
     assert way.call("GetAlertGroup", ASKED, wait_for_ready=False) == GROUP
 
 
-def test_tls_with_an_authority_of_ones_own(
-    connect: Connect, encrypted: ScriptedDaemon, certificates: Certificates
-) -> None:
+def test_tls_with_an_authority_of_ones_own(connect: Connect, encrypted: ScriptedDaemon, ca: Certificate) -> None:
     """`ca_file` names who vouches for the daemon, on loopback, too."""
     for target in (encrypted.target, encrypted.target.replace("0.0.0.0", "127.0.0.1")):
-        way = connect(target, token="s3cret", ca_file=certificates.ca)
+        way = connect(target, token="s3cret", ca_file=ca.certificate)
         assert way.call("GetAlertGroup", ASKED, wait_for_ready=False) == GROUP
 
 
 def test_tls_with_whom_this_machine_trusts(
-    connect: Connect, encrypted: ScriptedDaemon, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+    connect: Connect, encrypted: ScriptedDaemon, ca: Certificate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without `ca_file` it is the system's list, for which OpenSSL's SSL_CERT_FILE can name another."""
     monkeypatch.delenv("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", raising=False)  # gRPC's own; it comes first
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.ca))
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca.certificate))
     assert connect(encrypted.target).call("GetAlertGroup", ASKED, wait_for_ready=False) == GROUP
 
 
 def test_an_unknown_authority_is_refused_and_said_so(
-    connect: Connect, encrypted: ScriptedDaemon, other_certificates: Certificates
+    connect: Connect, encrypted: ScriptedDaemon, other_ca: Certificate
 ) -> None:
     """Somebody else's certificate is no daemon, and the error says that it is the certificate."""
-    way = connect(encrypted.target, token="s3cret", timeout=1, ca_file=other_certificates.ca)
+    way = connect(encrypted.target, token="s3cret", timeout=1, ca_file=other_ca.certificate)
     with pytest.raises(tocsin.Error, match="CERTIFICATE_VERIFY_FAILED"):
         way.call("GetAlertGroup", ASKED)
     assert encrypted.calls == []
 
 
-def test_a_certificate_of_ones_own(connect: Connect, mutual: ScriptedDaemon, certificates: Certificates) -> None:
+def test_a_certificate_of_ones_own(
+    connect: Connect, mutual: ScriptedDaemon, ca: Certificate, certificate: Certificate
+) -> None:
     """A daemon that wants to know its callers by certificate is shown one."""
-    known = connect(mutual.target, ca_file=certificates.ca, cert_file=certificates.cert, key_file=str(certificates.key))
+    known = connect(
+        mutual.target, ca_file=ca.certificate, cert_file=certificate.certificate, key_file=str(certificate.key)
+    )
     assert known.call("GetAlertGroup", ASKED, wait_for_ready=False) == GROUP
     with pytest.raises(tocsin.Error):
-        connect(mutual.target, ca_file=certificates.ca, timeout=1).call("GetAlertGroup", ASKED)
+        connect(mutual.target, ca_file=ca.certificate, timeout=1).call("GetAlertGroup", ASKED)
 
 
-def test_arguments_that_contradict_each_other(connect: Connect, certificates: Certificates) -> None:
+def test_arguments_that_contradict_each_other(connect: Connect, ca: Certificate, certificate: Certificate) -> None:
     """Half a certificate, or no TLS with files for TLS, is a mistake that must not be guessed around."""
     with pytest.raises(ValueError, match="belong together"):
-        connect("alerts.example:9095", cert_file=certificates.cert)
+        connect("alerts.example:9095", cert_file=certificate.certificate)
     with pytest.raises(ValueError, match="insecure_plaintext"):
-        connect("alerts.example:9095", ca_file=certificates.ca, insecure_plaintext=True)
+        connect("alerts.example:9095", ca_file=ca.certificate, insecure_plaintext=True)
 
 
 def test_a_file_that_is_not_there(connect: Connect, folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Folders, clocks and daemons for the tests of the daemon."""
 
+import logging
 import os
 import shutil
 import sqlite3
@@ -9,10 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from fake_clock import FakeClock
 from running_daemon import RunningDaemon, Start
 
 from tocsind.sqlite.migrate import migrate
+
+# What is shown of a test that failed is what went wrong, not every call and commit; and a traceback as the daemon's own
+# log has it (structlog's default for terminals shows all variables too, which takes half a second each time).
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ],
+    wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+)
 
 
 @pytest.fixture

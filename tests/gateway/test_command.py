@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,11 @@ def test_help_names_every_option() -> None:
         "127.0.0.1:8080",
         "--target",
         "unix:/run/tocsin/tocsind.sock",
+        "--token-file",
+        "--ca-file",
+        "--cert-file",
+        "--key-file",
+        "--insecure-plaintext",
         "--max-body",
         "33554432",
         "--log-level",
@@ -56,7 +62,7 @@ def test_options_reach_the_server(
     monkeypatch.setattr(logs, "set_up", lambda level: level)
     monkeypatch.setattr(server, "raise_open_files_limit", lambda: None)
     monkeypatch.setattr(server, "Server", Server)
-    monkeypatch.setattr(app, "create_app", lambda target, max_body: (target, max_body))
+    monkeypatch.setattr(app, "create_app", lambda daemon, max_body: (daemon.target, max_body))
     assert CliRunner().invoke(command.main, arguments, env=environment).exit_code == 0
     assert served == [expected]
 
@@ -70,3 +76,22 @@ def test_the_limit_of_open_files_is_raised() -> None:
         "print(resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--token-file", "/nowhere/token"], "'/nowhere/token' does not exist"),
+        (["--cert-file", "FILE"], "--cert-file and --key-file go together"),
+        (["--insecure-plaintext", "--ca-file", "FILE"], "means no TLS, but files for TLS are given"),
+    ],
+)
+def test_what_does_not_fit_together_is_told(tmp_path: Path, arguments: list[str], message: str) -> None:
+    """Before anything is started."""
+    (tmp_path / "file").touch()
+    filled = [argument.replace("FILE", str(tmp_path / "file")) for argument in arguments]
+
+    result = CliRunner().invoke(command.main, filled)
+
+    assert result.exit_code == 2
+    assert message in result.output

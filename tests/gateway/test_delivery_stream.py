@@ -11,6 +11,7 @@ import grpc.aio
 import pytest
 
 from tocsin.v1 import intake_pb2, intake_pb2_grpc
+from tocsin_gateway.daemon_link import DaemonLink
 from tocsin_gateway.delivery_stream import Broken, DeliveryStream
 
 Request = intake_pb2.DeliverRequest
@@ -56,7 +57,7 @@ def run(folder: Path, scene: Callable[[Echo, DeliveryStream], Awaitable[None]]) 
     async def play() -> None:
         async with grpc.aio.insecure_channel(f"unix:{folder}/s") as channel:
             stub: intake_pb2_grpc.IntakeServiceAsyncStub = intake_pb2_grpc.IntakeServiceStub(channel)
-            stream = DeliveryStream(stub)
+            stream = DeliveryStream(stub, DaemonLink("unix:unused"))
             await scene(echo, stream)
             await stream.close()
 
@@ -116,7 +117,7 @@ def test_nobody_there(tmp_path: Path) -> None:
     async def play() -> None:
         async with grpc.aio.insecure_channel(f"unix:{tmp_path}/nobody") as channel:
             stub: intake_pb2_grpc.IntakeServiceAsyncStub = intake_pb2_grpc.IntakeServiceStub(channel)
-            stream = DeliveryStream(stub)
+            stream = DeliveryStream(stub, DaemonLink("unix:unused"))
             with pytest.raises(Broken) as broken:
                 await stream.deliver(batch("x"), 10)
             assert broken.value.code is grpc.StatusCode.UNAVAILABLE

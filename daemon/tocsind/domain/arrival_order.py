@@ -18,8 +18,10 @@ Rules
 
 from collections import deque
 
-WINDOW = 30_000_000
-TOLERANCE = 1_000_000
+from tocsind.domain.units import SECOND
+
+WINDOW = 30 * SECOND
+TOLERANCE = SECOND
 
 
 class ArrivalOrder:

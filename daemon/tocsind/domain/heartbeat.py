@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from tocsind.domain.errors import invalid
+from tocsind.domain.units import DAY, SECOND
 
-SECOND = 1_000_000
 MIN_INTERVAL = 10 * SECOND
-MAX_INTERVAL = 7 * 86_400 * SECOND
+MAX_INTERVAL = 7 * DAY
 DEFAULT_INTERVAL = 600 * SECOND
 
 

@@ -12,7 +12,9 @@ Rules
   machines (the monotonic clock stands still too) do not reach them.
 """
 
-LEASE = 500_000
+from tocsind.domain.units import SECOND
+
+LEASE = SECOND // 2
 
 
 class IntakeClock:

@@ -13,9 +13,8 @@ import secrets
 from dataclasses import dataclass
 
 from tocsind.domain.errors import invalid
+from tocsind.domain.units import DAY, HOUR, SECOND
 
-SECOND = 1_000_000
-DAY = 86_400 * SECOND
 ALERTMANAGER = "alertmanager"
 BUILT_IN = "tocsin"
 TYPES = (ALERTMANAGER,)
@@ -27,7 +26,7 @@ MAX_REOPEN_WINDOW = 7 * DAY
 MIN_STALE_AFTER = 60 * SECOND
 MAX_STALE_AFTER = 30 * DAY
 DEFAULT_RETENTION = 90 * DAY
-MIN_RETENTION = 3_600 * SECOND
+MIN_RETENTION = HOUR
 MAX_RETENTION = 3_650 * DAY
 
 

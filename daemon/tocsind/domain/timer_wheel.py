@@ -18,7 +18,9 @@ Rules
 from array import array
 from collections.abc import Iterable
 
-TICK = 100_000
+from tocsind.domain.units import SECOND
+
+TICK = SECOND // 10
 
 
 class TimerWheel:

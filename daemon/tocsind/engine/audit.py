@@ -20,11 +20,12 @@ from tocsind.domain.access import ApiToken, Caller
 from tocsind.domain.alert_group import AlertGroup
 from tocsind.domain.heartbeat import Heartbeat
 from tocsind.domain.integration import Integration
+from tocsind.domain.units import DAY
 from tocsind.sqlite import audit
 from tocsind.sqlite.audit import AuditRow
 from tocsind.sqlite.writer import Transaction
 
-KEPT = 400 * 86_400 * 1_000_000
+KEPT = 400 * DAY
 
 Fields = Mapping[str, object]
 NOTHING: Fields = {}

@@ -18,13 +18,12 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from tocsind.domain.alert_group import AlertGroup, Event, EventKind, ResolveReason
+from tocsind.domain.units import SECOND
 from tocsind.engine.memory import Memory
 from tocsind.metrics import Metrics
 from tocsind.sqlite import alert_groups, heartbeats
 from tocsind.sqlite.store import Store
 from tocsind.sqlite.writer import Writer
-
-SECOND = 1_000_000
 
 log = structlog.get_logger()
 

@@ -14,6 +14,7 @@ from functools import partial
 from tocsind.domain.access import Caller
 from tocsind.domain.alert_group import Action, ResolveReason, Source, State
 from tocsind.domain.errors import TocsinError, invalid, not_found
+from tocsind.domain.units import DAY, SECOND
 from tocsind.engine import audit, heartbeats
 from tocsind.engine.ledger import Ledger
 from tocsind.engine.memory import Memory
@@ -22,8 +23,8 @@ from tocsind.sqlite.alert_groups import GroupRow
 from tocsind.sqlite.writer import Transaction
 
 MAX_NOTE = 3_000
-MIN_SILENCE = 1_000_000
-MAX_SILENCE = 366 * 86_400 * 1_000_000
+MIN_SILENCE = SECOND
+MAX_SILENCE = 366 * DAY
 
 
 def act(

@@ -13,6 +13,7 @@ from tocsind.domain.identity import identity
 from tocsind.domain.integration import Integration
 from tocsind.domain.notification import Notification, ReportedAlert
 from tocsind.domain.snapshot import Effect
+from tocsind.domain.units import SECOND
 from tocsind.engine.ledger import Ledger
 
 KEY = "heartbeat"
@@ -82,12 +83,12 @@ def _report(
 
 def moment(microseconds: int) -> str:
     """Returns a time for people: ISO 8601, UTC, whole seconds."""
-    return datetime.fromtimestamp(microseconds // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(microseconds // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def span(microseconds: int) -> str:
     """Returns a duration for people, such as `10s`, `1h30m` or `7d`."""
-    seconds = microseconds // 1_000_000
+    seconds = microseconds // SECOND
     parts = []
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
         count, seconds = divmod(seconds, size)

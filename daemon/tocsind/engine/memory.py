@@ -14,6 +14,7 @@ from tocsind.domain.arrival_order import ArrivalOrder
 from tocsind.domain.heartbeat import Heartbeat
 from tocsind.domain.integration import Integration
 from tocsind.domain.timer_wheel import TimerWheel
+from tocsind.domain.units import SECOND
 from tocsind.engine.keyring import Keyring
 from tocsind.engine.presence import Presence
 from tocsind.metrics import Metrics
@@ -21,7 +22,6 @@ from tocsind.sqlite import alert_groups, heartbeats, integrations
 from tocsind.sqlite.writer import Transaction
 
 MOST_INTEGRATIONS = 20_000
-SECOND = 1_000_000
 
 
 class Memory:

@@ -13,11 +13,12 @@ from collections.abc import Callable
 
 from tocsind.domain.access import Caller
 from tocsind.domain.errors import Reason, TocsinError
+from tocsind.domain.units import DAY
 from tocsind.engine.memory import Memory
 from tocsind.sqlite import requests
 from tocsind.sqlite.writer import Transaction
 
-KEPT = 24 * 3_600 * 1_000_000
+KEPT = DAY
 
 
 def once(

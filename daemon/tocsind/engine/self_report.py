@@ -10,12 +10,13 @@ from tocsind.domain.alert_group import AlertGroup, ResolveReason, Source
 from tocsind.domain.identity import identity
 from tocsind.domain.integration import BUILT_IN, Integration
 from tocsind.domain.notification import Notification, ReportedAlert
+from tocsind.domain.units import SECOND
 from tocsind.engine.ledger import Ledger
 from tocsind.engine.memory import Memory
 from tocsind.sqlite import integrations
 from tocsind.sqlite.writer import Transaction
 
-PATIENCE = 60_000_000
+PATIENCE = 60 * SECOND
 KEY = "gateway"
 _LABELS = {"alertname": "NoGateway"}
 

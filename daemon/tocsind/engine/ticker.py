@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 from tocsind.domain.timer_wheel import TimerWheel
+from tocsind.domain.units import SECOND
 from tocsind.engine import api_tokens, audit, groups, heartbeats, integrations, once, self_report
 from tocsind.engine.memory import Memory
 from tocsind.sqlite import audit as audit_rows
@@ -24,7 +25,6 @@ from tocsind.sqlite import integrations as integration_rows
 from tocsind.sqlite import removal, requests, retention
 from tocsind.sqlite.writer import Entry, Job, Transaction
 
-SECOND = 1_000_000
 MOST_DUE = 500
 RETRY = SECOND
 REST = 60 * SECOND

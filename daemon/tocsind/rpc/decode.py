@@ -9,8 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tocsin.v1 import intake_pb2
 from tocsind.domain.errors import invalid
 from tocsind.domain.notification import Notification, ReportedAlert
-
-MICRO = 1_000_000
+from tocsind.domain.units import SECOND
 
 
 class LazyAlerts(Sequence[ReportedAlert]):
@@ -59,7 +58,7 @@ def notification(message: intake_pb2.Notification) -> Notification:
 
 def microseconds(duration: Duration, field: str) -> int:
     """Returns a duration in microseconds; TocsinError (INVALID) where it is not one."""
-    whole = duration.seconds * MICRO + duration.nanos // 1_000
+    whole = duration.seconds * SECOND + duration.nanos // 1_000
     if whole < 0 or abs(duration.seconds) > 315_576_000_000 or not 0 <= duration.nanos < 1_000_000_000:
         raise invalid(field, "must not be negative, and must be a valid duration")
     return whole
@@ -90,4 +89,4 @@ def _plain(mapping: Mapping[str, str]) -> dict[str, str]:
 
 
 def _time(message: Timestamp) -> int:
-    return message.seconds * MICRO + message.nanos // 1_000
+    return message.seconds * SECOND + message.nanos // 1_000

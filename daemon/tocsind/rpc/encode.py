@@ -12,23 +12,22 @@ from tocsind.domain.access import ApiToken
 from tocsind.domain.heartbeat import Heartbeat, HeartbeatState
 from tocsind.domain.integration import BUILT_IN, Integration
 from tocsind.domain.note import Note
+from tocsind.domain.units import SECOND
 from tocsind.sqlite.alert_groups import GroupRow
 from tocsind.sqlite.alerts import AlertRow
 from tocsind.sqlite.audit import AuditRow
 from tocsind.sqlite.events import EventRow
 
-MICRO = 1_000_000
-
 
 def timestamp(microseconds: int) -> Timestamp:
     """Returns a time given in microseconds since 1970."""
-    seconds, rest = divmod(microseconds, MICRO)
+    seconds, rest = divmod(microseconds, SECOND)
     return Timestamp(seconds=seconds, nanos=rest * 1_000)
 
 
 def duration(microseconds: int) -> Duration:
     """Returns a duration that is not negative, given in microseconds."""
-    seconds, rest = divmod(microseconds, MICRO)
+    seconds, rest = divmod(microseconds, SECOND)
     return Duration(seconds=seconds, nanos=rest * 1_000)
 
 

@@ -11,6 +11,7 @@ import structlog
 from tocsin.v1 import intake_pb2, intake_pb2_grpc
 from tocsind.domain.errors import Code, TocsinError, invalid, too_many
 from tocsind.domain.transit import Transit
+from tocsind.domain.units import SECOND
 from tocsind.engine.deliver import Delivery, Outcome, Receipt, deliver
 from tocsind.engine.engine import Engine
 from tocsind.rpc import decode, encode
@@ -117,7 +118,7 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
         """Counts a batch, and logs what was not taken: a line for each reason, however many there are."""
         metrics = self._engine.metrics
         metrics.batch_size.observe(len(deliveries))
-        metrics.batch_seconds.observe((self._engine.clock.steady() - begin) / 1_000_000)
+        metrics.batch_seconds.observe((self._engine.clock.steady() - begin) / SECOND)
         outcomes = Counter(receipt.outcome for receipt in receipts)
         for outcome, count in outcomes.items():
             metrics.deliveries[outcome.name.lower()].inc(count)

@@ -27,6 +27,7 @@ from google.rpc import code_pb2
 from tocsind.clock import Clock
 from tocsind.domain.access import Caller
 from tocsind.domain.errors import Reason, TocsinError
+from tocsind.domain.units import SECOND
 from tocsind.engine.keyring import Keyring
 from tocsind.metrics import Metrics
 from tocsind.rpc import errors
@@ -124,7 +125,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         short, name = short_name(method), errors.code_name(code)
         self._metrics.calls.labels(short, name).inc()
         if not streaming:
-            self._metrics.call_seconds.labels(short).observe(micros / 1_000_000)
+            self._metrics.call_seconds.labels(short).observe(micros / SECOND)
         only_read = short.partition(".")[2].startswith(_READS) and code in (code_pb2.OK, code_pb2.CANCELLED)
         level = log.debug if only_read else log.info
         actor = caller.actor if caller is not None else ""

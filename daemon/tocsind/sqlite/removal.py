@@ -12,10 +12,11 @@ from collections.abc import Sequence
 
 from tocsind.domain.alert_group import EventKind
 from tocsind.domain.identity import wiped_identity
+from tocsind.domain.units import DAY
 from tocsind.sqlite import events
 
 TITLE_OF_WIPED = "Wiped"
-TOMBSTONES_KEPT = 90 * 86_400 * 1_000_000
+TOMBSTONES_KEPT = 90 * DAY
 
 _EMPTY = """
 UPDATE alert_groups SET identity = ?, title = ?, grouping_key = '', labels = '{}', receiver = '', external_url = '',

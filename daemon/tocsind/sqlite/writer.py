@@ -35,10 +35,11 @@ import structlog
 
 from tocsind.clock import Clock
 from tocsind.domain.errors import Reason, TocsinError, unavailable
+from tocsind.domain.timer_wheel import TICK
+from tocsind.domain.units import SECOND
 from tocsind.metrics import Metrics
 
 T = TypeVar("T")
-TICK = 100_000
 MOST_JOBS = 64
 
 log = structlog.get_logger()
@@ -159,7 +160,7 @@ class Writer:
     def _run(self) -> None:
         stopping = False
         while not stopping:
-            self._wake.wait(max(0, self._next_tick - self._clock.steady()) / 1_000_000)
+            self._wake.wait(max(0, self._next_tick - self._clock.steady()) / SECOND)
             self._wake.clear()
             stopping = self._stopping
             with self._pen:
@@ -232,8 +233,8 @@ class Writer:
     def _note(self, transaction: Transaction, jobs: int, begin: int, worked: int, end: int) -> None:
         """Counts a commit. The clock's readings: when it began, when only the commit was left, when it was done."""
         self._metrics.transaction_jobs.observe(jobs)
-        self._metrics.transaction_seconds.observe((end - begin) / 1_000_000)
-        self._metrics.commit_seconds.observe((end - worked) / 1_000_000)
+        self._metrics.transaction_seconds.observe((end - begin) / SECOND)
+        self._metrics.commit_seconds.observe((end - worked) / SECOND)
         log.debug("committed", jobs=jobs, milliseconds=(end - begin) / 1_000, trace_ids=transaction.trace_ids)
 
     def _attempt(self, transaction: Transaction, job: Job[T]) -> tuple[T | None, Exception | None]:

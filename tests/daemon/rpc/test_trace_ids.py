@@ -1,5 +1,6 @@
 """The id of a request in the daemon's log, whoever holds the pen when its change is made."""
 
+import logging
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -19,9 +20,12 @@ log = structlog.get_logger()
 
 @pytest.fixture
 def lines() -> Iterator[list[Any]]:
-    """What is logged."""
+    """What is logged, at whatever level."""
+    usual = structlog.get_config()["wrapper_class"]
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG))
     with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as lines:
         yield lines
+    structlog.configure(wrapper_class=usual)
 
 
 def traced(daemon: RunningDaemon, integration: Integration, trace_id: str, key: str = "k", **fields: Any) -> Any:

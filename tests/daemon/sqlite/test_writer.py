@@ -11,9 +11,10 @@ import pytest
 from fake_clock import SECOND, FakeClock
 
 from tocsind.domain.errors import Code, TocsinError, not_found
+from tocsind.domain.timer_wheel import TICK
 from tocsind.metrics import Metrics
 from tocsind.sqlite.store import Store
-from tocsind.sqlite.writer import MOST_JOBS, TICK, Entry, Transaction, Writer
+from tocsind.sqlite.writer import MOST_JOBS, Entry, Transaction, Writer
 
 Job = Callable[[Transaction], Any]
 
