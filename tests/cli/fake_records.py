@@ -70,7 +70,7 @@ class FakeRecords(AccessServiceServicer, AuditServiceServicer, NoteServiceServic
     def add_note(self, group: int, number: int, **values: Any) -> notes_api.Note:
         note = notes_api.Note(name=f"alertGroups/{group}/notes/{number}", **({"author": "ann"} | values))
         note.create_time.FromDatetime(now())
-        note.update_time.FromDatetime(now())
+        note.update_time.CopyFrom(note.create_time)
         self.notes[note.name] = note
         return note
 
