@@ -26,7 +26,18 @@ INTRODUCTION = "reference_introduction.md"
 ROLES_HERE = "<!-- who may do what -->"
 PACKAGE = ".tocsin.v1."
 # What people act on first, then how it is set up, then what only programs need.
-ORDER = ("alert_groups", "notes", "integrations", "heartbeats", "access", "audit", "monitoring", "intake")
+ORDER = (
+    "alert_groups",
+    "notes",
+    "integrations",
+    "routes",
+    "templates",
+    "heartbeats",
+    "access",
+    "audit",
+    "monitoring",
+    "intake",
+)
 WIDTH = 120
 _GENERATED = "<!-- Written by `make proto` from the .proto files and proto/reference_introduction.md. Change those. -->"
 _Path = tuple[int, ...]
@@ -171,6 +182,9 @@ def _service(
         )
         for verb, streaming, type_name in sides:
             yield from ("", *_side(contract, method.name, f"{verb}{' a stream of' * streaming}", type_name))
+        for _, _, type_name in sides:
+            if contract.at_methods.get(_local(type_name)) == method.name:
+                yield from _enums(contract, *contract.messages[_local(type_name)])
 
 
 def _side(contract: Contract, method: str, verb: str, type_name: str) -> Iterator[str]:

@@ -44,6 +44,7 @@ class Source(IntEnum):
     ALERTMANAGER = 1
     HEARTBEAT = 2
     SELF = 3
+    DEMO = 4
 
 
 class ResolveReason(IntEnum):
@@ -55,6 +56,7 @@ class ResolveReason(IntEnum):
     INTEGRATION_DELETED = 4
     HEARTBEAT_OFF = 5
     WIPED = 6
+    MAINTENANCE_ENDED = 7
 
 
 class EventKind(IntEnum):
@@ -75,6 +77,9 @@ class EventKind(IntEnum):
     NOTE_DELETED = 13
     WIPED = 14
     DELETED = 15
+    TEMPLATE_FAILED = 16
+    COLLECTED = 17
+    RELEASED = 18
 
 
 class Action(IntEnum):
@@ -164,7 +169,9 @@ class AlertGroup:
     `silence_until` is None for a silence for ever. `digest` is the content of the last notification applied, or empty
     where the next one must be applied whatever it says. `heard` is when it was last heard of on the intake clock
     (`domain/intake_clock.py`). `acknowledged` and `acknowledged_by` tell of the last acknowledgement that was not taken
-    back; they outlive the resolution. `silenced` is when the silence that holds began.
+    back; they outlive the resolution. `silenced` is when the silence that holds began. `route_id` is the database's.
+    `collected_by` is the group that collects it during a maintenance; `debug`, that it opened while its integration was
+    being debugged.
     """
 
     id: int
@@ -188,6 +195,9 @@ class AlertGroup:
     acknowledged: int | None = None
     acknowledged_by: str = ""
     silenced: int | None = None
+    route_id: int = 0
+    collected_by: int | None = None
+    debug: bool = False
 
     @property
     def is_open(self) -> bool:

@@ -10,9 +10,11 @@ Rules
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from tocsind.domain.errors import invalid
+from tocsind.domain.template import MAX_SOURCE, Slot
 from tocsind.domain.units import DAY, HOUR, SECOND
 
 ALERTMANAGER = "alertmanager"
@@ -28,11 +30,14 @@ MAX_STALE_AFTER = 30 * DAY
 DEFAULT_RETENTION = 90 * DAY
 MIN_RETENTION = HOUR
 MAX_RETENTION = 3_650 * DAY
+MAX_RATE_LIMIT = 1_000_000
 
 
 @dataclass(slots=True)
 class Integration:
-    """One source of alerts. Durations in microseconds, times in microseconds since 1970; `id` is the database's."""
+    """One source of alerts. Durations in microseconds, times in microseconds since 1970; `id` is the database's.
+    `templates` are the sources of those that are not the default. `rate_limit` is in notifications in 5 minutes, 0 for
+    any number, None for as many as the daemon allows."""
 
     id: int
     public_id: str
@@ -45,6 +50,8 @@ class Integration:
     retention: int = DEFAULT_RETENTION
     created: int = 0
     updated: int = 0
+    templates: Mapping[Slot, str] = field(default_factory=dict)
+    rate_limit: int | None = None
 
     @property
     def name(self) -> str:
@@ -79,3 +86,8 @@ def check(integration: Integration) -> None:
         raise invalid("integration.stale_after", "must be 0 (off) or 1 minute to 30 days")
     if not MIN_RETENTION <= integration.retention <= MAX_RETENTION:
         raise invalid("integration.retention", "must be 1 hour to 3,650 days")
+    if integration.rate_limit is not None and not 0 <= integration.rate_limit <= MAX_RATE_LIMIT:
+        raise invalid("integration.rate_limit", f"must be 0 (none) to {MAX_RATE_LIMIT:,}")
+    for slot, source in integration.templates.items():
+        if len(source) > MAX_SOURCE:
+            raise invalid(f"integration.templates.{slot.value}", f"must be at most {MAX_SOURCE:,} characters")

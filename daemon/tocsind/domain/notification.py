@@ -41,7 +41,8 @@ class ReportedAlert:
 @dataclass(slots=True)
 class Notification:
     """A snapshot of one group at its source. `digest` is equal exactly where all but `external_url` is equal;
-    `payload` is the body as it came, compressed with zlib."""
+    `payload` is the body as it came, compressed with zlib. `message` and
+    `source_link` are what templates made, or empty."""
 
     grouping_key: str
     firing: bool
@@ -54,6 +55,8 @@ class Notification:
     truncated: int = 0
     reason: str = ""
     payload: bytes = b""
+    message: str = ""
+    source_link: str = ""
 
     @property
     def report(self) -> Report:

@@ -72,6 +72,16 @@ class Reason(Enum):
         "Another resource, the one in ResourceInfo, has the display name that was asked for.",
         "Choose another display name, or use what is there already.",
     )
+    TOKEN_TAKEN = Entry(
+        Code.EXISTS,
+        "The token that the integration was to have is another one's, or was that of one that is deleted.",
+        "Look for that integration: its senders would be heard under the wrong name. Else let the daemon make a token.",
+    )
+    ETAG_MISMATCH = Entry(
+        Code.ABORTED,
+        "The resource was changed since the `etag` was read. Nothing was done.",
+        "Read it again, look at what is different, and decide anew.",
+    )
     WRONG_STATE = Entry(
         Code.FORBIDDEN_NOW,
         "The state of the alert group does not allow the action.",
@@ -98,6 +108,33 @@ class Reason(Enum):
         Code.FORBIDDEN_NOW,
         "The integration is the one for what Tocsin reports about itself; it cannot be changed or deleted.",
         "Leave it as it is. Its alert groups can be acted on like all others.",
+    )
+    DEFAULT_ROUTE = Entry(
+        Code.FORBIDDEN_NOW,
+        "The route is the default one: it takes what no other route takes, and cannot be changed, moved or deleted.",
+        "Create another route, which comes before it.",
+    )
+    TOO_MANY_ROUTES = Entry(
+        Code.FORBIDDEN_NOW,
+        "The integration has as many routes as it may have.",
+        "Delete a route that is not needed. `most` is how many there can be.",
+        metadata=("most",),
+    )
+    NO_MAINTENANCE = Entry(
+        Code.FORBIDDEN_NOW,
+        "No maintenance of the integration runs or is planned.",
+        "Nothing needs to be stopped.",
+    )
+    OTHER_MAINTENANCE = Entry(
+        Code.FORBIDDEN_NOW,
+        "A maintenance of the other mode runs: groups would be neither collected nor released rightly.",
+        "Stop the one that runs first. `mode` is its mode.",
+        metadata=("mode",),
+    )
+    NO_PAYLOAD = Entry(
+        Code.FORBIDDEN_NOW,
+        "The integration has received nothing yet that a template or a route could be tried with.",
+        "Give a payload.",
     )
     REVISION_TOO_OLD = Entry(
         Code.OUT_OF_RANGE,

@@ -54,6 +54,8 @@ class Outcome(Enum):
     WRONG_TYPE = auto()
     EXPIRED = auto()
     FAILED = auto()
+    RATE_LIMITED = auto()
+    DEFERRED = auto()
 
 
 @dataclass(slots=True)

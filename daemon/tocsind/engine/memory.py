@@ -13,12 +13,13 @@ from tocsind.domain.alert_group import AlertGroup
 from tocsind.domain.arrival_order import ArrivalOrder
 from tocsind.domain.heartbeat import Heartbeat
 from tocsind.domain.integration import Integration
+from tocsind.domain.rulebook import Rulebook
 from tocsind.domain.timer_wheel import TimerWheel
 from tocsind.domain.units import SECOND
 from tocsind.engine.keyring import Keyring
 from tocsind.engine.presence import Presence
 from tocsind.metrics import Metrics
-from tocsind.sqlite import alert_groups, heartbeats, integrations
+from tocsind.sqlite import alert_groups, heartbeats, integrations, routes
 from tocsind.sqlite.writer import Transaction
 
 MOST_INTEGRATIONS = 20_000
@@ -43,6 +44,7 @@ class Memory:
         self.silences = TimerWheel(clock.elapsed())
         self._by_credential: dict[tuple[str, str], Integration] = {}
         self._by_id: dict[int, Integration] = {}
+        self._rulebooks: dict[int, Rulebook] = {}
         self._next_group_id: int | None = None
         for integration_id, deadline in heartbeats.deadlines(connection):
             self.heartbeats.schedule(integration_id, deadline)
@@ -112,6 +114,14 @@ class Memory:
                 self._by_id[integration_id] = found
         return found
 
+    def rulebook(self, connection: sqlite3.Connection, integration: Integration) -> Rulebook:
+        """Returns the templates and routes of an integration."""
+        found = self._rulebooks.get(integration.id)
+        if found is None or found.integration is not integration:
+            found = Rulebook(integration, routes.of_integration(connection, integration.id))
+            self._rulebooks[integration.id] = found
+        return found
+
     def forget(self) -> None:
         """Forgets what may differ from the file: an integration changed, or a transaction was undone."""
         self._forget_integrations()
@@ -120,6 +130,7 @@ class Memory:
     def _forget_integrations(self) -> None:
         self._by_credential.clear()
         self._by_id.clear()
+        self._rulebooks.clear()
 
     def _keep(self, kind: str, credential: str, found: Integration | None) -> Integration | None:
         if found is not None:

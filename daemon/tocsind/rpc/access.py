@@ -38,6 +38,7 @@ _NEEDS: Final[Mapping[Role, Mapping[str, tuple[str, ...]]]] = {
         "HeartbeatService": ("GetHeartbeat", "ListHeartbeats"),
         "IntegrationService": ("GetIntegration", "ListIntegrations"),
         "NoteService": ("GetNote", "ListNotes"),
+        "RouteService": ("GetRoute", "ListRoutes"),
     },
     Role.EDITOR: {
         "AlertGroupService": (
@@ -53,7 +54,11 @@ _NEEDS: Final[Mapping[Role, Mapping[str, tuple[str, ...]]]] = {
             "UnsilenceAlertGroup",
             "WipeAlertGroup",
         ),
+        # Who may silence each group of an integration may do so for all of them, for a while.
+        "IntegrationService": ("SendDemoAlert", "StartMaintenance", "StopMaintenance"),
         "NoteService": ("CreateNote", "DeleteNote", "UpdateNote"),
+        "RouteService": ("TestRoutes",),
+        "TemplateService": ("PreviewTemplate",),
     },
     Role.ADMIN: {
         "AccessService": ("CreateApiToken", "DeleteApiToken", "GetApiToken", "ListApiTokens"),
@@ -65,6 +70,7 @@ _NEEDS: Final[Mapping[Role, Mapping[str, tuple[str, ...]]]] = {
             "RotateIntegrationToken",
             "UpdateIntegration",
         ),
+        "RouteService": ("CreateRoute", "DeleteRoute", "MoveRoute", "UpdateRoute"),
     },
     Role.GATEWAY: {
         "IntakeService": ("Attend", "Deliver", "DeliverStream"),

@@ -7,7 +7,15 @@ from google.protobuf import empty_pb2
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from tocsin.v1 import access_pb2, alert_groups_pb2, audit_pb2, heartbeats_pb2, integrations_pb2, notes_pb2
+from tocsin.v1 import (
+    access_pb2,
+    alert_groups_pb2,
+    audit_pb2,
+    heartbeats_pb2,
+    integrations_pb2,
+    notes_pb2,
+    templates_pb2,
+)
 from tocsind.domain.access import ApiToken
 from tocsind.domain.heartbeat import Heartbeat, HeartbeatState
 from tocsind.domain.integration import BUILT_IN, Integration
@@ -49,6 +57,8 @@ def integration(found: Integration, base_url: str, *, secrets: bool) -> integrat
         retention=duration(found.retention),
         create_time=timestamp(found.created),
         update_time=timestamp(found.updated),
+        templates=templates_pb2.Templates(**{slot.value: source for slot, source in found.templates.items()}),
+        rate_limit=found.rate_limit,
     )
     if found.type != BUILT_IN:
         prefix = f"{base_url}/integrations/v1/{found.type}"
@@ -117,6 +127,11 @@ def alert_group(row: GroupRow) -> alert_groups_pb2.AlertGroup:
         create_time=timestamp(group.created),
         state_time=timestamp(group.state_since),
         state_actor=group.state_actor,
+        route=row.route,
+        message=row.message,
+        source_link=row.source_link,
+        collected_by="" if group.collected_by is None else f"alertGroups/{group.collected_by}",
+        debug=group.debug,
     )
     if group.silence_until is not None:
         message.silence_end_time.CopyFrom(timestamp(group.silence_until))

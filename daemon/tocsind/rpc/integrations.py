@@ -87,6 +87,24 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
         public_id = names.integration_id(request.name)
         return change(self._engine, request, encode.nothing, jobs.delete, public_id, by=caller())
 
+    def SendDemoAlert(
+        self, request: integrations_pb2.SendDemoAlertRequest, context: grpc.ServicerContext
+    ) -> integrations_pb2.SendDemoAlertResponse:
+        """Sends a demo alert."""
+        raise NotImplementedError
+
+    def StartMaintenance(
+        self, request: integrations_pb2.StartMaintenanceRequest, context: grpc.ServicerContext
+    ) -> integrations_pb2.Integration:
+        """Starts or plans a maintenance."""
+        raise NotImplementedError
+
+    def StopMaintenance(
+        self, request: integrations_pb2.StopMaintenanceRequest, context: grpc.ServicerContext
+    ) -> integrations_pb2.Integration:
+        """Ends a maintenance, or cancels it."""
+        raise NotImplementedError
+
     def _whole(self, answer: integrations_pb2.Integration) -> integrations_pb2.Integration:
         """Returns an answer to an admin with its secrets: in that to a repeat they are missing, and what they were then
         may be dead by now."""

@@ -35,6 +35,8 @@ from tocsin.v1 import (
     integrations_pb2_grpc,
     monitoring_pb2_grpc,
     notes_pb2_grpc,
+    routes_pb2_grpc,
+    templates_pb2_grpc,
 )
 from tocsind.domain.access import Role
 from tocsind.engine.engine import Engine
@@ -49,6 +51,8 @@ from tocsind.rpc.integrations import IntegrationServicer
 from tocsind.rpc.interceptor import Interceptor, Streams
 from tocsind.rpc.monitoring import MonitoringServicer
 from tocsind.rpc.notes import NoteServicer
+from tocsind.rpc.routes import RouteServicer
+from tocsind.rpc.templates import TemplateServicer
 from tocsind.rpc.tls import TlsError, TlsFiles, server_credentials
 from tocsind.rpc.watch_hub import MOST_WATCHERS
 
@@ -150,6 +154,8 @@ class Server:
             ),
             (monitoring_pb2_grpc.add_MonitoringServiceServicer_to_server, MonitoringServicer(engine)),
             (notes_pb2_grpc.add_NoteServiceServicer_to_server, NoteServicer(engine)),
+            (routes_pb2_grpc.add_RouteServiceServicer_to_server, RouteServicer(engine)),
+            (templates_pb2_grpc.add_TemplateServiceServicer_to_server, TemplateServicer(engine)),
             (health_pb2_grpc.add_HealthServicer_to_server, self._health.servicer),
         ]
         for listener in listeners:

@@ -9,6 +9,7 @@ import msgspec
 
 from tocsind.domain.alert_group import OPEN_STATES, AlertGroup, EventKind, ResolveReason, Source, State
 from tocsind.domain.notification import Notification
+from tocsind.domain.route import DEFAULT
 from tocsind.sqlite.rows import read_rows, write_rows
 
 OPEN_STANDING = 2**63 - 1
@@ -16,7 +17,8 @@ OPEN_STANDING = 2**63 - 1
 _MACHINE = (
     "g.id, g.integration_id, g.source, g.state, g.created_at, g.state_since, g.state_event, g.state_actor, "
     "g.silence_until, g.resolve_reason, g.source_firing, g.digest, g.firing_count, g.resolved_count, "
-    "g.unreported_count, g.notifications, g.last_received, g.heard, g.acknowledged_at, g.acknowledged_by, g.silenced_at"
+    "g.unreported_count, g.notifications, g.last_received, g.heard, g.acknowledged_at, g.acknowledged_by, "
+    "g.silenced_at, g.route_id, g.collected_by, g.debug"
 )
 
 # CROSS JOIN: the order of the list is that of the groups, which must be the outer loop.
@@ -27,22 +29,26 @@ ON g.identity = wanted.identity
 AND g.standing = (SELECT max(standing) FROM alert_groups WHERE identity = wanted.identity)
 """
 
-_READ = f"i.public_id, g.grouping_key, g.title, g.labels, g.receiver, g.external_url, g.truncated, {_MACHINE}"
+_READ = (
+    "i.public_id, g.grouping_key, g.title, g.labels, g.receiver, g.external_url, g.truncated, r.public_id, g.message, "
+    f"g.source_link, {_MACHINE}"
+)
+_OWNERS = "CROSS JOIN integrations AS i ON i.id = g.integration_id LEFT JOIN routes AS r ON r.id = g.route_id"
 
-AS_READ = f"{_READ} FROM alert_groups AS g CROSS JOIN integrations AS i ON i.id = g.integration_id"
+AS_READ = f"{_READ} FROM alert_groups AS g {_OWNERS}"
 """What `as_read` makes a group of, and from where; a condition can follow."""
 
 _AS_READ_BY_ID = f"""
 WITH wanted (id) AS (VALUES {{values}})
-SELECT {_READ} FROM wanted CROSS JOIN alert_groups AS g ON g.id = wanted.id
-CROSS JOIN integrations AS i ON i.id = g.integration_id
+SELECT {_READ} FROM wanted CROSS JOIN alert_groups AS g ON g.id = wanted.id {_OWNERS}
 """
 
 _INSERT = """
 INSERT INTO alert_groups (
     id, integration_id, source, identity, standing, state, state_since, state_event, state_actor, silence_until,
     resolve_reason, source_firing, digest, firing_count, resolved_count, unreported_count, notifications,
-    last_received, heard, created_at, grouping_key, title, labels, receiver, external_url, truncated
+    last_received, heard, created_at, grouping_key, title, labels, receiver, external_url, truncated, message,
+    source_link, route_id, collected_by, debug
 ) VALUES {values}
 """
 
@@ -56,7 +62,7 @@ _DESCRIBE = """
 UPDATE alert_groups SET notifications = new.column2, last_received = new.column3, heard = new.column4,
     external_url = new.column5, source_firing = new.column6, digest = new.column7, firing_count = new.column8,
     resolved_count = new.column9, unreported_count = new.column10, title = new.column11, labels = new.column12,
-    receiver = new.column13, truncated = new.column14
+    receiver = new.column13, truncated = new.column14, message = new.column15, source_link = new.column16
 FROM (VALUES {values}) AS new WHERE alert_groups.id = new.column1
 """
 
@@ -64,7 +70,7 @@ _MOVE = """
 UPDATE alert_groups SET standing = new.column2, state = new.column3, state_since = new.column4,
     state_event = new.column5, state_actor = new.column6, silence_until = new.column7, resolve_reason = new.column8,
     digest = new.column9, heard = new.column10, acknowledged_at = new.column11, acknowledged_by = new.column12,
-    silenced_at = new.column13
+    silenced_at = new.column13, collected_by = new.column14, debug = new.column15
 FROM (VALUES {values}) AS new WHERE alert_groups.id = new.column1
 """
 
@@ -81,6 +87,9 @@ class GroupRow:
     receiver: str
     external_url: str
     truncated: int
+    route: str
+    message: str
+    source_link: str
 
 
 def by_identity(connection: sqlite3.Connection, identities: Sequence[bytes]) -> dict[bytes, AlertGroup]:
@@ -152,6 +161,11 @@ def insert(connection: sqlite3.Connection, rows: Iterable[tuple[AlertGroup, byte
             notification.receiver,
             notification.external_url,
             notification.truncated,
+            notification.message,
+            notification.source_link,
+            group.route_id,
+            group.collected_by,
+            group.debug,
         )
         for group, identity, notification in rows
     ]
@@ -182,6 +196,8 @@ def describe(connection: sqlite3.Connection, rows: Iterable[tuple[AlertGroup, No
             text(notification.labels),
             notification.receiver,
             notification.truncated,
+            notification.message,
+            notification.source_link,
         )
         for group, notification in rows
     ]
@@ -205,6 +221,8 @@ def move(connection: sqlite3.Connection, groups: Iterable[AlertGroup]) -> None:
             group.acknowledged,
             group.acknowledged_by,
             group.silenced,
+            group.collected_by,
+            group.debug,
         )
         for group in groups
     ]
@@ -251,7 +269,20 @@ def several(connection: sqlite3.Connection, group_ids: Sequence[int]) -> dict[in
 
 def as_read(row: Sequence[Any]) -> GroupRow:
     """Returns a group from what `AS_READ` selects."""
-    return GroupRow(_group(row[7:]), f"integrations/{row[0]}", row[1], row[2], labels(row[3]), row[4], row[5], row[6])
+    integration = f"integrations/{row[0]}"
+    return GroupRow(
+        group=_group(row[10:]),
+        integration=integration,
+        grouping_key=row[1],
+        title=row[2],
+        labels=labels(row[3]),
+        receiver=row[4],
+        external_url=row[5],
+        truncated=row[6],
+        route=f"{integration}/routes/{row[7] or DEFAULT}",
+        message=row[8],
+        source_link=row[9] or row[5],
+    )
 
 
 def text(mapping: dict[str, str]) -> str:
@@ -291,4 +322,7 @@ def _group(row: Sequence[Any]) -> AlertGroup:
         acknowledged=row[18],
         acknowledged_by=row[19],
         silenced=row[20],
+        route_id=row[21],
+        collected_by=row[22],
+        debug=bool(row[23]),
     )

@@ -4,11 +4,14 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from tocsind.domain.integration import BUILT_IN, Integration, token_hash
+from tocsind.domain.template import Slot
 
 _COLUMNS = (
     "id, public_id, type, display_name, description, token, reopen_window, stale_after, retention, created_at, "
-    "updated_at"
+    "updated_at, templates, rate_limit"
 )
 
 
@@ -38,7 +41,7 @@ def page(connection: sqlite3.Connection, after: int, limit: int) -> list[Integra
         f"SELECT {_COLUMNS} FROM integrations WHERE id > ? AND type <> ? AND deleted_at IS NULL ORDER BY id LIMIT ?",
         (after, BUILT_IN, limit),
     )
-    return [Integration(*row) for row in rows]
+    return [_integration(row) for row in rows]
 
 
 def any_created(connection: sqlite3.Connection) -> bool:
@@ -50,7 +53,8 @@ def insert(connection: sqlite3.Connection, new: Integration) -> int:
     """Stores a new integration; returns its id in the database."""
     cursor = connection.execute(
         "INSERT INTO integrations (public_id, type, display_name, description, token, token_hash, reopen_window, "
-        "stale_after, retention, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "stale_after, retention, templates, rate_limit, created_at, updated_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (new.public_id, new.type, *_settings(new), new.created, new.updated),
     )
     assert cursor.lastrowid is not None
@@ -61,7 +65,7 @@ def update(connection: sqlite3.Connection, changed: Integration) -> None:
     """Stores the settings and the token of an integration."""
     connection.execute(
         "UPDATE integrations SET display_name = ?, description = ?, token = ?, token_hash = ?, reopen_window = ?, "
-        "stale_after = ?, retention = ?, updated_at = ? WHERE id = ?",
+        "stale_after = ?, retention = ?, templates = ?, rate_limit = ?, updated_at = ? WHERE id = ?",
         (*_settings(changed), changed.updated, changed.id),
     )
 
@@ -89,12 +93,21 @@ def _settings(integration: Integration) -> Sequence[Any]:
         integration.reopen_window,
         integration.stale_after,
         integration.retention,
+        msgspec.json.encode({slot.value: source for slot, source in integration.templates.items()}).decode(),
+        integration.rate_limit,
     )
 
 
 def _one(connection: sqlite3.Connection, where: str, value: object) -> Integration | None:
     row = connection.execute(f"SELECT {_COLUMNS} FROM integrations WHERE {where}", (value,)).fetchone()
-    return Integration(*row) if row else None
+    return _integration(row) if row else None
+
+
+def _integration(row: Sequence[Any]) -> Integration:
+    templates = {Slot(slot): source for slot, source in msgspec.json.decode(row[11], type=dict[str, str]).items()}
+    found = Integration(*row[:11])
+    found.templates, found.rate_limit = templates, row[12]
+    return found
 
 
 def any_id(connection: sqlite3.Connection, public_id: str) -> int | None:

@@ -82,6 +82,8 @@ class AlertGroup(_message.Message):
         """Its heartbeat was paused or reset."""
         WIPED: AlertGroup._ResolveReason.ValueType  # 6
         """Its content was removed."""
+        MAINTENANCE_ENDED: AlertGroup._ResolveReason.ValueType  # 7
+        """It collected what opened during a maintenance, which ended."""
 
     class ResolveReason(_ResolveReason, metaclass=_ResolveReasonEnumTypeWrapper):
         """Why a group is resolved."""
@@ -100,6 +102,8 @@ class AlertGroup(_message.Message):
     """Its heartbeat was paused or reset."""
     WIPED: AlertGroup.ResolveReason.ValueType  # 6
     """Its content was removed."""
+    MAINTENANCE_ENDED: AlertGroup.ResolveReason.ValueType  # 7
+    """It collected what opened during a maintenance, which ended."""
 
     class _Source:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -114,7 +118,9 @@ class AlertGroup(_message.Message):
         HEARTBEAT: AlertGroup._Source.ValueType  # 2
         """A heartbeat that did not come."""
         SELF: AlertGroup._Source.ValueType  # 3
-        """Tocsin, about itself."""
+        """Tocsin, about itself and about what it was told to do (a maintenance)."""
+        DEMO: AlertGroup._Source.ValueType  # 4
+        """Somebody asked for a demo alert."""
 
     class Source(_Source, metaclass=_SourceEnumTypeWrapper):
         """What made a group."""
@@ -126,7 +132,9 @@ class AlertGroup(_message.Message):
     HEARTBEAT: AlertGroup.Source.ValueType  # 2
     """A heartbeat that did not come."""
     SELF: AlertGroup.Source.ValueType  # 3
-    """Tocsin, about itself."""
+    """Tocsin, about itself and about what it was told to do (a maintenance)."""
+    DEMO: AlertGroup.Source.ValueType  # 4
+    """Somebody asked for a demo alert."""
 
     @_typing.final
     class LabelsEntry(_message.Message):
@@ -174,6 +182,11 @@ class AlertGroup(_message.Message):
     ACKNOWLEDGE_TIME_FIELD_NUMBER: _builtins.int
     ACKNOWLEDGE_ACTOR_FIELD_NUMBER: _builtins.int
     SILENCE_TIME_FIELD_NUMBER: _builtins.int
+    ROUTE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    SOURCE_LINK_FIELD_NUMBER: _builtins.int
+    COLLECTED_BY_FIELD_NUMBER: _builtins.int
+    DEBUG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, `alertGroups/{number}`."""
     number: _builtins.int
@@ -216,6 +229,24 @@ class AlertGroup(_message.Message):
     """Why it is resolved. Unset unless RESOLVED."""
     acknowledge_actor: _builtins.str
     """Who acknowledged it then."""
+    route: _builtins.str
+    """The route that it took when it opened, `integrations/{id}/routes/{id}`; the
+    default route where that one was deleted.
+    """
+    message: _builtins.str
+    """What its integration's message template made of the last notification; empty
+    without such a template.
+    """
+    source_link: _builtins.str
+    """The link to its source: what the template for it made, or `external_url`."""
+    collected_by: _builtins.str
+    """The group that collects it while its integration is under maintenance: nobody
+    is told of it until it is released. Empty otherwise.
+    """
+    debug: _builtins.bool
+    """Whether it opened, or last fired again, while its integration was being
+    debugged: nobody is told of it.
+    """
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The labels that all its alerts had in the last notification, and the labels
@@ -281,10 +312,15 @@ class AlertGroup(_message.Message):
         acknowledge_time: _timestamp_pb2.Timestamp | None = ...,
         acknowledge_actor: _builtins.str = ...,
         silence_time: _timestamp_pb2.Timestamp | None = ...,
+        route: _builtins.str = ...,
+        message: _builtins.str = ...,
+        source_link: _builtins.str = ...,
+        collected_by: _builtins.str = ...,
+        debug: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "create_time", b"create_time", "last_notification_time", b"last_notification_time", "resolve_time", b"resolve_time", "silence_end_time", b"silence_end_time", "silence_time", b"silence_time", "state_time", b"state_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_actor", b"acknowledge_actor", "acknowledge_time", b"acknowledge_time", "create_time", b"create_time", "external_url", b"external_url", "firing_alert_count", b"firing_alert_count", "grouping_key", b"grouping_key", "integration", b"integration", "labels", b"labels", "last_notification_time", b"last_notification_time", "name", b"name", "notification_count", b"notification_count", "number", b"number", "receiver", b"receiver", "resolve_reason", b"resolve_reason", "resolve_time", b"resolve_time", "resolved_alert_count", b"resolved_alert_count", "silence_end_time", b"silence_end_time", "silence_time", b"silence_time", "source", b"source", "source_firing", b"source_firing", "state", b"state", "state_actor", b"state_actor", "state_time", b"state_time", "title", b"title", "truncated_alert_count", b"truncated_alert_count", "unreported_alert_count", b"unreported_alert_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_actor", b"acknowledge_actor", "acknowledge_time", b"acknowledge_time", "collected_by", b"collected_by", "create_time", b"create_time", "debug", b"debug", "external_url", b"external_url", "firing_alert_count", b"firing_alert_count", "grouping_key", b"grouping_key", "integration", b"integration", "labels", b"labels", "last_notification_time", b"last_notification_time", "message", b"message", "name", b"name", "notification_count", b"notification_count", "number", b"number", "receiver", b"receiver", "resolve_reason", b"resolve_reason", "resolve_time", b"resolve_time", "resolved_alert_count", b"resolved_alert_count", "route", b"route", "silence_end_time", b"silence_end_time", "silence_time", b"silence_time", "source", b"source", "source_firing", b"source_firing", "source_link", b"source_link", "state", b"state", "state_actor", b"state_actor", "state_time", b"state_time", "title", b"title", "truncated_alert_count", b"truncated_alert_count", "unreported_alert_count", b"unreported_alert_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -440,7 +476,7 @@ class Event(_message.Message):
         NEW_ALERTS: Event._Kind.ValueType  # 3
         """Alerts fire that were not seen firing in this group before."""
         ACKNOWLEDGED: Event._Kind.ValueType  # 4
-        """Somebody acknowledged it."""
+        """Somebody acknowledged it, or its source did."""
         UNACKNOWLEDGED: Event._Kind.ValueType  # 5
         """Somebody took the acknowledgement back."""
         SILENCED: Event._Kind.ValueType  # 6
@@ -465,6 +501,16 @@ class Event(_message.Message):
         """Somebody removed the group. It is the last event of the group, and the only
         one of it that is left.
         """
+        TEMPLATE_FAILED: Event._Kind.ValueType  # 16
+        """A template or the condition of a route failed, `reason` says which and why;
+        the default was used.
+        """
+        COLLECTED: Event._Kind.ValueType  # 17
+        """It opened while its integration was under maintenance: `reason` says which
+        group collects it.
+        """
+        RELEASED: Event._Kind.ValueType  # 18
+        """The maintenance ended, and it takes its normal way."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """What happened."""
@@ -478,7 +524,7 @@ class Event(_message.Message):
     NEW_ALERTS: Event.Kind.ValueType  # 3
     """Alerts fire that were not seen firing in this group before."""
     ACKNOWLEDGED: Event.Kind.ValueType  # 4
-    """Somebody acknowledged it."""
+    """Somebody acknowledged it, or its source did."""
     UNACKNOWLEDGED: Event.Kind.ValueType  # 5
     """Somebody took the acknowledgement back."""
     SILENCED: Event.Kind.ValueType  # 6
@@ -503,6 +549,16 @@ class Event(_message.Message):
     """Somebody removed the group. It is the last event of the group, and the only
     one of it that is left.
     """
+    TEMPLATE_FAILED: Event.Kind.ValueType  # 16
+    """A template or the condition of a route failed, `reason` says which and why;
+    the default was used.
+    """
+    COLLECTED: Event.Kind.ValueType  # 17
+    """It opened while its integration was under maintenance: `reason` says which
+    group collects it.
+    """
+    RELEASED: Event.Kind.ValueType  # 18
+    """The maintenance ended, and it takes its normal way."""
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int

@@ -29,7 +29,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atocsin/v1/heartbeats.proto\x12\ttocsin.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x03\n\tHeartbeat\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12/\n\x05state\x18\x02 \x01(\x0e\x32\x1a.tocsin.v1.Heartbeat.StateB\x04\xe2\x41\x01\x03\x12\x31\n\x08interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x38\n\x0elast_beat_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x34\n\nstate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"L\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07WAITING\x10\x01\x12\x06\n\x02UP\x10\x02\x12\x0b\n\x07MISSING\x10\x03\x12\n\n\x06PAUSED\x10\x04:R\xea\x41O\n\x10tocsin/Heartbeat\x12$integrations/{integration}/heartbeat*\nheartbeats2\theartbeat\">\n\x13GetHeartbeatRequest\x12\'\n\x04name\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xfa\x41\x12\n\x10tocsin/Heartbeat\"J\n\x15ListHeartbeatsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"[\n\x16ListHeartbeatsResponse\x12(\n\nheartbeats\x18\x01 \x03(\x0b\x32\x14.tocsin.v1.Heartbeat\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x98\x01\n\x16UpdateHeartbeatRequest\x12-\n\theartbeat\x18\x01 \x01(\x0b\x32\x14.tocsin.v1.HeartbeatB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"Z\n\x15PauseHeartbeatRequest\x12\'\n\x04name\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xfa\x41\x12\n\x10tocsin/Heartbeat\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"[\n\x16ResumeHeartbeatRequest\x12\'\n\x04name\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xfa\x41\x12\n\x10tocsin/Heartbeat\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"Z\n\x15ResetHeartbeatRequest\x12\'\n\x04name\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xfa\x41\x12\n\x10tocsin/Heartbeat\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x32\xdb\x03\n\x10HeartbeatService\x12\x44\n\x0cGetHeartbeat\x12\x1e.tocsin.v1.GetHeartbeatRequest\x1a\x14.tocsin.v1.Heartbeat\x12U\n\x0eListHeartbeats\x12 .tocsin.v1.ListHeartbeatsRequest\x1a!.tocsin.v1.ListHeartbeatsResponse\x12J\n\x0fUpdateHeartbeat\x12!.tocsin.v1.UpdateHeartbeatRequest\x1a\x14.tocsin.v1.Heartbeat\x12H\n\x0ePauseHeartbeat\x12 .tocsin.v1.PauseHeartbeatRequest\x1a\x14.tocsin.v1.Heartbeat\x12J\n\x0fResumeHeartbeat\x12!.tocsin.v1.ResumeHeartbeatRequest\x1a\x14.tocsin.v1.Heartbeat\x12H\n\x0eResetHeartbeat\x12 .tocsin.v1.ResetHeartbeatRequest\x1a\x14.tocsin.v1.Heartbeatb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atocsin/v1/heartbeats.proto\x12\ttocsin.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdd\x03\n\tHeartbeat\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12/\n\x05state\x18\x02 \x01(\x0e\x32\x1a.tocsin.v1.Heartbeat.StateB\x04\xe2\x41\x01\x03\x12\x31\n\x08interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x38\n\x0elast_beat_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x34\n\nstate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\"L\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07WAITING\x10\x01\x12\x06\n\x02UP\x10\x02\x12\x0b\n\x07MISSING\x10\x03\x12\n\n\x06PAUSED\x10\x04:R\xea\x41O\n\x10tocsin/Heartbeat\x12$integrations/{integration}/heartbeat*\nheartbeats2\theartbeat\">\n\x13GetHeartbeatRequest\x12\'\n\x04name\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xfa\x41\x12\n\x10tocsin/Heartbeat\"J\n\x15ListHeartbeatsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"[\n\x16ListHeartbeatsResponse\x12(\n\nheartbeats\x18\x01 \x03(\x0b\x32\x14.tocsin.v1.Heartbeat\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x98\x01\n\x16UpdateHeartbeatRequest\x12-\n\theartbeat\x18\x01 \x01(\x0b\x32\x14.tocsin.v1.HeartbeatB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"Z\n\x15PauseHeartbeatRequest\x12\'\n\x04name\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xfa\x41\x12\n\x10tocsin/Heartbeat\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"[\n\x16ResumeHeartbeatRequest\x12\'\n\x04name\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xfa\x41\x12\n\x10tocsin/Heartbeat\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"Z\n\x15ResetHeartbeatRequest\x12\'\n\x04name\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xfa\x41\x12\n\x10tocsin/Heartbeat\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x32\xdb\x03\n\x10HeartbeatService\x12\x44\n\x0cGetHeartbeat\x12\x1e.tocsin.v1.GetHeartbeatRequest\x1a\x14.tocsin.v1.Heartbeat\x12U\n\x0eListHeartbeats\x12 .tocsin.v1.ListHeartbeatsRequest\x1a!.tocsin.v1.ListHeartbeatsResponse\x12J\n\x0fUpdateHeartbeat\x12!.tocsin.v1.UpdateHeartbeatRequest\x1a\x14.tocsin.v1.Heartbeat\x12H\n\x0ePauseHeartbeat\x12 .tocsin.v1.PauseHeartbeatRequest\x1a\x14.tocsin.v1.Heartbeat\x12J\n\x0fResumeHeartbeat\x12!.tocsin.v1.ResumeHeartbeatRequest\x1a\x14.tocsin.v1.Heartbeat\x12H\n\x0eResetHeartbeat\x12 .tocsin.v1.ResetHeartbeatRequest\x1a\x14.tocsin.v1.Heartbeatb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,6 +48,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HEARTBEAT'].fields_by_name['due_time']._serialized_options = b'\342A\001\003'
   _globals['_HEARTBEAT'].fields_by_name['state_time']._loaded_options = None
   _globals['_HEARTBEAT'].fields_by_name['state_time']._serialized_options = b'\342A\001\003'
+  _globals['_HEARTBEAT'].fields_by_name['etag']._loaded_options = None
+  _globals['_HEARTBEAT'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
   _globals['_HEARTBEAT']._loaded_options = None
   _globals['_HEARTBEAT']._serialized_options = b'\352AO\n\020tocsin/Heartbeat\022$integrations/{integration}/heartbeat*\nheartbeats2\theartbeat'
   _globals['_GETHEARTBEATREQUEST'].fields_by_name['name']._loaded_options = None
@@ -75,23 +77,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESETHEARTBEATREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_RESETHEARTBEATREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
   _globals['_HEARTBEAT']._serialized_start=201
-  _globals['_HEARTBEAT']._serialized_end=658
-  _globals['_HEARTBEAT_STATE']._serialized_start=498
-  _globals['_HEARTBEAT_STATE']._serialized_end=574
-  _globals['_GETHEARTBEATREQUEST']._serialized_start=660
-  _globals['_GETHEARTBEATREQUEST']._serialized_end=722
-  _globals['_LISTHEARTBEATSREQUEST']._serialized_start=724
-  _globals['_LISTHEARTBEATSREQUEST']._serialized_end=798
-  _globals['_LISTHEARTBEATSRESPONSE']._serialized_start=800
-  _globals['_LISTHEARTBEATSRESPONSE']._serialized_end=891
-  _globals['_UPDATEHEARTBEATREQUEST']._serialized_start=894
-  _globals['_UPDATEHEARTBEATREQUEST']._serialized_end=1046
-  _globals['_PAUSEHEARTBEATREQUEST']._serialized_start=1048
-  _globals['_PAUSEHEARTBEATREQUEST']._serialized_end=1138
-  _globals['_RESUMEHEARTBEATREQUEST']._serialized_start=1140
-  _globals['_RESUMEHEARTBEATREQUEST']._serialized_end=1231
-  _globals['_RESETHEARTBEATREQUEST']._serialized_start=1233
-  _globals['_RESETHEARTBEATREQUEST']._serialized_end=1323
-  _globals['_HEARTBEATSERVICE']._serialized_start=1326
-  _globals['_HEARTBEATSERVICE']._serialized_end=1801
+  _globals['_HEARTBEAT']._serialized_end=678
+  _globals['_HEARTBEAT_STATE']._serialized_start=518
+  _globals['_HEARTBEAT_STATE']._serialized_end=594
+  _globals['_GETHEARTBEATREQUEST']._serialized_start=680
+  _globals['_GETHEARTBEATREQUEST']._serialized_end=742
+  _globals['_LISTHEARTBEATSREQUEST']._serialized_start=744
+  _globals['_LISTHEARTBEATSREQUEST']._serialized_end=818
+  _globals['_LISTHEARTBEATSRESPONSE']._serialized_start=820
+  _globals['_LISTHEARTBEATSRESPONSE']._serialized_end=911
+  _globals['_UPDATEHEARTBEATREQUEST']._serialized_start=914
+  _globals['_UPDATEHEARTBEATREQUEST']._serialized_end=1066
+  _globals['_PAUSEHEARTBEATREQUEST']._serialized_start=1068
+  _globals['_PAUSEHEARTBEATREQUEST']._serialized_end=1158
+  _globals['_RESUMEHEARTBEATREQUEST']._serialized_start=1160
+  _globals['_RESUMEHEARTBEATREQUEST']._serialized_end=1251
+  _globals['_RESETHEARTBEATREQUEST']._serialized_start=1253
+  _globals['_RESETHEARTBEATREQUEST']._serialized_end=1343
+  _globals['_HEARTBEATSERVICE']._serialized_start=1346
+  _globals['_HEARTBEATSERVICE']._serialized_end=1821
 # @@protoc_insertion_point(module_scope)

@@ -65,10 +65,16 @@ class Heartbeat(_message.Message):
     LAST_BEAT_TIME_FIELD_NUMBER: _builtins.int
     DUE_TIME_FIELD_NUMBER: _builtins.int
     STATE_TIME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, `integrations/{id}/heartbeat`."""
     state: Global___Heartbeat.State.ValueType
     """Where it stands."""
+    etag: _builtins.str
+    """Changes whenever the interval does, or it is paused or resumed; not with beats.
+    Where a request bears one that is no longer the heartbeat's, somebody else
+    changed it meanwhile: ABORTED.
+    """
     @_builtins.property
     def interval(self) -> _duration_pb2.Duration:
         """The longest time between two beats: 10 seconds to 7 days, default 10 minutes."""
@@ -96,10 +102,11 @@ class Heartbeat(_message.Message):
         last_beat_time: _timestamp_pb2.Timestamp | None = ...,
         due_time: _timestamp_pb2.Timestamp | None = ...,
         state_time: _timestamp_pb2.Timestamp | None = ...,
+        etag: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "interval", b"interval", "last_beat_time", b"last_beat_time", "state_time", b"state_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "interval", b"interval", "last_beat_time", b"last_beat_time", "name", b"name", "state", b"state", "state_time", b"state_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "etag", b"etag", "interval", b"interval", "last_beat_time", b"last_beat_time", "name", b"name", "state", b"state", "state_time", b"state_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

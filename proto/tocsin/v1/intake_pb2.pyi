@@ -379,6 +379,15 @@ class Receipt(_message.Message):
         """The daemon could not apply this one delivery, for a reason that lies in it;
         nothing of it was applied. Answer 503, as the sender will try again.
         """
+        RATE_LIMITED: Receipt._Outcome.ValueType  # 11
+        """Too many notifications came; nothing was applied. Answer 503, with
+        `retry_after_seconds`.
+        """
+        DEFERRED: Receipt._Outcome.ValueType  # 12
+        """Templates are to be rendered first, which may take a while: only over
+        `DeliverStream`. Nothing was applied; send it again by a call of `Deliver`
+        of its own, where nothing waits behind it.
+        """
 
     class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
         """What became of it."""
@@ -409,26 +418,39 @@ class Receipt(_message.Message):
     """The daemon could not apply this one delivery, for a reason that lies in it;
     nothing of it was applied. Answer 503, as the sender will try again.
     """
+    RATE_LIMITED: Receipt.Outcome.ValueType  # 11
+    """Too many notifications came; nothing was applied. Answer 503, with
+    `retry_after_seconds`.
+    """
+    DEFERRED: Receipt.Outcome.ValueType  # 12
+    """Templates are to be rendered first, which may take a while: only over
+    `DeliverStream`. Nothing was applied; send it again by a call of `Deliver`
+    of its own, where nothing waits behind it.
+    """
 
     OUTCOME_FIELD_NUMBER: _builtins.int
     INTEGRATION_TYPE_FIELD_NUMBER: _builtins.int
     ALERT_GROUP_FIELD_NUMBER: _builtins.int
+    RETRY_AFTER_SECONDS_FIELD_NUMBER: _builtins.int
     outcome: Global___Receipt.Outcome.ValueType
     """What became of it."""
     integration_type: _builtins.str
     """The integration's own type, for WRONG_TYPE."""
     alert_group: _builtins.str
     """The group that it reached, `alertGroups/{number}`, if there is one."""
+    retry_after_seconds: _builtins.int
+    """In how many seconds it may be taken, for RATE_LIMITED."""
     def __init__(
         self,
         *,
         outcome: Global___Receipt.Outcome.ValueType = ...,
         integration_type: _builtins.str = ...,
         alert_group: _builtins.str = ...,
+        retry_after_seconds: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_group", b"alert_group", "integration_type", b"integration_type", "outcome", b"outcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_group", b"alert_group", "integration_type", b"integration_type", "outcome", b"outcome", "retry_after_seconds", b"retry_after_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -64,6 +64,9 @@ class IntakeServiceServicer:
         The call fails as a whole (UNAVAILABLE) when nothing of it was committed, for
         example because the disk is full. It is safe to repeat: applying the same
         delivery twice changes nothing but counters.
+
+        Where templates have to be rendered, it waits for that: so what has such
+        templates is best sent alone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

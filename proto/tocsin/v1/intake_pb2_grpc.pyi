@@ -41,6 +41,9 @@ class IntakeServiceStub:
     The call fails as a whole (UNAVAILABLE) when nothing of it was committed, for
     example because the disk is full. It is safe to repeat: applying the same
     delivery twice changes nothing but counters.
+
+    Where templates have to be rendered, it waits for that: so what has such
+    templates is best sent alone.
     """
     DeliverStream: _grpc.StreamStreamMultiCallable[_intake_pb2.DeliverRequest, _intake_pb2.DeliverResponse]
     """The same for one batch after another, over one stream: each is answered before
@@ -69,6 +72,9 @@ class IntakeServiceAsyncStub(IntakeServiceStub):
     The call fails as a whole (UNAVAILABLE) when nothing of it was committed, for
     example because the disk is full. It is safe to repeat: applying the same
     delivery twice changes nothing but counters.
+
+    Where templates have to be rendered, it waits for that: so what has such
+    templates is best sent alone.
     """
     DeliverStream: _aio.StreamStreamMultiCallable[_intake_pb2.DeliverRequest, _intake_pb2.DeliverResponse]  # type: ignore[assignment]
     """The same for one batch after another, over one stream: each is answered before
@@ -100,6 +106,9 @@ class IntakeServiceServicer(metaclass=_abc_1.ABCMeta):
         The call fails as a whole (UNAVAILABLE) when nothing of it was committed, for
         example because the disk is full. It is safe to repeat: applying the same
         delivery twice changes nothing but counters.
+
+        Where templates have to be rendered, it waits for that: so what has such
+        templates is best sent alone.
         """
 
     @_abc_1.abstractmethod

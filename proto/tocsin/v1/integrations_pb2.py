@@ -28,9 +28,10 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from tocsin.v1 import templates_pb2 as tocsin_dot_v1_dot_templates__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ctocsin/v1/integrations.proto\x12\ttocsin.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x04\n\x0bIntegration\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x1a\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x04type\x18\x04 \x01(\tB\x05\xe2\x41\x02\x02\x05\x12\x11\n\x03url\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\rheartbeat_url\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\nbearer_url\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05token\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12\x36\n\rreopen_window\x18\t \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x34\n\x0bstale_after\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x32\n\tretention\x18\x0b \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x35\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03:N\xea\x41K\n\x12tocsin/Integration\x12\x1aintegrations/{integration}*\x0cintegrations2\x0bintegration\"g\n\x18\x43reateIntegrationRequest\x12\x31\n\x0bintegration\x18\x01 \x01(\x0b\x32\x16.tocsin.v1.IntegrationB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"B\n\x15GetIntegrationRequest\x12)\n\x04name\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12tocsin/Integration\"L\n\x17ListIntegrationsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"a\n\x18ListIntegrationsResponse\x12,\n\x0cintegrations\x18\x01 \x03(\x0b\x32\x16.tocsin.v1.Integration\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9e\x01\n\x18UpdateIntegrationRequest\x12\x31\n\x0bintegration\x18\x01 \x01(\x0b\x32\x16.tocsin.v1.IntegrationB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"d\n\x1dRotateIntegrationTokenRequest\x12)\n\x04name\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12tocsin/Integration\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"_\n\x18\x44\x65leteIntegrationRequest\x12)\n\x04name\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12tocsin/Integration\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x32\x8f\x04\n\x12IntegrationService\x12P\n\x11\x43reateIntegration\x12#.tocsin.v1.CreateIntegrationRequest\x1a\x16.tocsin.v1.Integration\x12J\n\x0eGetIntegration\x12 .tocsin.v1.GetIntegrationRequest\x1a\x16.tocsin.v1.Integration\x12[\n\x10ListIntegrations\x12\".tocsin.v1.ListIntegrationsRequest\x1a#.tocsin.v1.ListIntegrationsResponse\x12P\n\x11UpdateIntegration\x12#.tocsin.v1.UpdateIntegrationRequest\x1a\x16.tocsin.v1.Integration\x12Z\n\x16RotateIntegrationToken\x12(.tocsin.v1.RotateIntegrationTokenRequest\x1a\x16.tocsin.v1.Integration\x12P\n\x11\x44\x65leteIntegration\x12#.tocsin.v1.DeleteIntegrationRequest\x1a\x16.google.protobuf.Emptyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ctocsin/v1/integrations.proto\x12\ttocsin.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19tocsin/v1/templates.proto\"\xd0\x05\n\x0bIntegration\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x1a\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x04type\x18\x04 \x01(\tB\x05\xe2\x41\x02\x02\x05\x12\x11\n\x03url\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\rheartbeat_url\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\nbearer_url\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05token\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12\x36\n\rreopen_window\x18\t \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x34\n\x0bstale_after\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x32\n\tretention\x18\x0b \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x35\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12-\n\ttemplates\x18\x0e \x01(\x0b\x32\x14.tocsin.v1.TemplatesB\x04\xe2\x41\x01\x01\x12\x1d\n\nrate_limit\x18\x0f \x01(\x05\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x31\n\x0bmaintenance\x18\x10 \x01(\x0b\x32\x16.tocsin.v1.MaintenanceB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x11 \x01(\tB\x04\xe2\x41\x01\x01:N\xea\x41K\n\x12tocsin/Integration\x12\x1aintegrations/{integration}*\x0cintegrations2\x0bintegrationB\r\n\x0b_rate_limit\"\x8c\x02\n\x0bMaintenance\x12)\n\x04mode\x18\x01 \x01(\x0e\x32\x1b.tocsin.v1.Maintenance.Mode\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x0b\x61lert_group\x18\x04 \x01(\tB\x16\xfa\x41\x13\n\x11tocsin/AlertGroup\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\"8\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\t\n\x05\x44\x45\x42UG\x10\x01\x12\x0f\n\x0bMAINTENANCE\x10\x02\"}\n\x18\x43reateIntegrationRequest\x12\x31\n\x0bintegration\x18\x01 \x01(\x0b\x32\x16.tocsin.v1.IntegrationB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x05token\x18\x03 \x01(\tB\x05\xe2\x41\x02\x01\x04\"B\n\x15GetIntegrationRequest\x12)\n\x04name\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12tocsin/Integration\"L\n\x17ListIntegrationsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"a\n\x18ListIntegrationsResponse\x12,\n\x0cintegrations\x18\x01 \x03(\x0b\x32\x16.tocsin.v1.Integration\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9e\x01\n\x18UpdateIntegrationRequest\x12\x31\n\x0bintegration\x18\x01 \x01(\x0b\x32\x16.tocsin.v1.IntegrationB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"d\n\x1dRotateIntegrationTokenRequest\x12)\n\x04name\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12tocsin/Integration\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"s\n\x18\x44\x65leteIntegrationRequest\x12)\n\x04name\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12tocsin/Integration\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"[\n\x14SendDemoAlertRequest\x12)\n\x04name\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12tocsin/Integration\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"D\n\x15SendDemoAlertResponse\x12+\n\x0b\x61lert_group\x18\x01 \x01(\tB\x16\xfa\x41\x13\n\x11tocsin/AlertGroup\"\xf8\x01\n\x17StartMaintenanceRequest\x12)\n\x04name\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12tocsin/Integration\x12/\n\x04mode\x18\x02 \x01(\x0e\x32\x1b.tocsin.v1.Maintenance.ModeB\x04\xe2\x41\x01\x02\x12\x31\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x02\x12\x34\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"]\n\x16StopMaintenanceRequest\x12)\n\x04name\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12tocsin/Integration\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x32\x81\x06\n\x12IntegrationService\x12P\n\x11\x43reateIntegration\x12#.tocsin.v1.CreateIntegrationRequest\x1a\x16.tocsin.v1.Integration\x12J\n\x0eGetIntegration\x12 .tocsin.v1.GetIntegrationRequest\x1a\x16.tocsin.v1.Integration\x12[\n\x10ListIntegrations\x12\".tocsin.v1.ListIntegrationsRequest\x1a#.tocsin.v1.ListIntegrationsResponse\x12P\n\x11UpdateIntegration\x12#.tocsin.v1.UpdateIntegrationRequest\x1a\x16.tocsin.v1.Integration\x12Z\n\x16RotateIntegrationToken\x12(.tocsin.v1.RotateIntegrationTokenRequest\x1a\x16.tocsin.v1.Integration\x12P\n\x11\x44\x65leteIntegration\x12#.tocsin.v1.DeleteIntegrationRequest\x1a\x16.google.protobuf.Empty\x12R\n\rSendDemoAlert\x12\x1f.tocsin.v1.SendDemoAlertRequest\x1a .tocsin.v1.SendDemoAlertResponse\x12N\n\x10StartMaintenance\x12\".tocsin.v1.StartMaintenanceRequest\x1a\x16.tocsin.v1.Integration\x12L\n\x0fStopMaintenance\x12!.tocsin.v1.StopMaintenanceRequest\x1a\x16.tocsin.v1.Integrationb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -63,12 +64,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INTEGRATION'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
   _globals['_INTEGRATION'].fields_by_name['update_time']._loaded_options = None
   _globals['_INTEGRATION'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
+  _globals['_INTEGRATION'].fields_by_name['templates']._loaded_options = None
+  _globals['_INTEGRATION'].fields_by_name['templates']._serialized_options = b'\342A\001\001'
+  _globals['_INTEGRATION'].fields_by_name['rate_limit']._loaded_options = None
+  _globals['_INTEGRATION'].fields_by_name['rate_limit']._serialized_options = b'\342A\001\001'
+  _globals['_INTEGRATION'].fields_by_name['maintenance']._loaded_options = None
+  _globals['_INTEGRATION'].fields_by_name['maintenance']._serialized_options = b'\342A\001\003'
+  _globals['_INTEGRATION'].fields_by_name['etag']._loaded_options = None
+  _globals['_INTEGRATION'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
   _globals['_INTEGRATION']._loaded_options = None
   _globals['_INTEGRATION']._serialized_options = b'\352AK\n\022tocsin/Integration\022\032integrations/{integration}*\014integrations2\013integration'
+  _globals['_MAINTENANCE'].fields_by_name['alert_group']._loaded_options = None
+  _globals['_MAINTENANCE'].fields_by_name['alert_group']._serialized_options = b'\372A\023\n\021tocsin/AlertGroup'
   _globals['_CREATEINTEGRATIONREQUEST'].fields_by_name['integration']._loaded_options = None
   _globals['_CREATEINTEGRATIONREQUEST'].fields_by_name['integration']._serialized_options = b'\342A\001\002'
   _globals['_CREATEINTEGRATIONREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_CREATEINTEGRATIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
+  _globals['_CREATEINTEGRATIONREQUEST'].fields_by_name['token']._loaded_options = None
+  _globals['_CREATEINTEGRATIONREQUEST'].fields_by_name['token']._serialized_options = b'\342A\002\001\004'
   _globals['_GETINTEGRATIONREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETINTEGRATIONREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\024\n\022tocsin/Integration'
   _globals['_LISTINTEGRATIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -89,22 +102,56 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETEINTEGRATIONREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\024\n\022tocsin/Integration'
   _globals['_DELETEINTEGRATIONREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_DELETEINTEGRATIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
-  _globals['_INTEGRATION']._serialized_start=232
-  _globals['_INTEGRATION']._serialized_end=788
-  _globals['_CREATEINTEGRATIONREQUEST']._serialized_start=790
-  _globals['_CREATEINTEGRATIONREQUEST']._serialized_end=893
-  _globals['_GETINTEGRATIONREQUEST']._serialized_start=895
-  _globals['_GETINTEGRATIONREQUEST']._serialized_end=961
-  _globals['_LISTINTEGRATIONSREQUEST']._serialized_start=963
-  _globals['_LISTINTEGRATIONSREQUEST']._serialized_end=1039
-  _globals['_LISTINTEGRATIONSRESPONSE']._serialized_start=1041
-  _globals['_LISTINTEGRATIONSRESPONSE']._serialized_end=1138
-  _globals['_UPDATEINTEGRATIONREQUEST']._serialized_start=1141
-  _globals['_UPDATEINTEGRATIONREQUEST']._serialized_end=1299
-  _globals['_ROTATEINTEGRATIONTOKENREQUEST']._serialized_start=1301
-  _globals['_ROTATEINTEGRATIONTOKENREQUEST']._serialized_end=1401
-  _globals['_DELETEINTEGRATIONREQUEST']._serialized_start=1403
-  _globals['_DELETEINTEGRATIONREQUEST']._serialized_end=1498
-  _globals['_INTEGRATIONSERVICE']._serialized_start=1501
-  _globals['_INTEGRATIONSERVICE']._serialized_end=2028
+  _globals['_DELETEINTEGRATIONREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_DELETEINTEGRATIONREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
+  _globals['_SENDDEMOALERTREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_SENDDEMOALERTREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\024\n\022tocsin/Integration'
+  _globals['_SENDDEMOALERTREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_SENDDEMOALERTREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
+  _globals['_SENDDEMOALERTRESPONSE'].fields_by_name['alert_group']._loaded_options = None
+  _globals['_SENDDEMOALERTRESPONSE'].fields_by_name['alert_group']._serialized_options = b'\372A\023\n\021tocsin/AlertGroup'
+  _globals['_STARTMAINTENANCEREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_STARTMAINTENANCEREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\024\n\022tocsin/Integration'
+  _globals['_STARTMAINTENANCEREQUEST'].fields_by_name['mode']._loaded_options = None
+  _globals['_STARTMAINTENANCEREQUEST'].fields_by_name['mode']._serialized_options = b'\342A\001\002'
+  _globals['_STARTMAINTENANCEREQUEST'].fields_by_name['duration']._loaded_options = None
+  _globals['_STARTMAINTENANCEREQUEST'].fields_by_name['duration']._serialized_options = b'\342A\001\002'
+  _globals['_STARTMAINTENANCEREQUEST'].fields_by_name['start_time']._loaded_options = None
+  _globals['_STARTMAINTENANCEREQUEST'].fields_by_name['start_time']._serialized_options = b'\342A\001\001'
+  _globals['_STARTMAINTENANCEREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_STARTMAINTENANCEREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
+  _globals['_STOPMAINTENANCEREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_STOPMAINTENANCEREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\024\n\022tocsin/Integration'
+  _globals['_STOPMAINTENANCEREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_STOPMAINTENANCEREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
+  _globals['_INTEGRATION']._serialized_start=259
+  _globals['_INTEGRATION']._serialized_end=979
+  _globals['_MAINTENANCE']._serialized_start=982
+  _globals['_MAINTENANCE']._serialized_end=1250
+  _globals['_MAINTENANCE_MODE']._serialized_start=1194
+  _globals['_MAINTENANCE_MODE']._serialized_end=1250
+  _globals['_CREATEINTEGRATIONREQUEST']._serialized_start=1252
+  _globals['_CREATEINTEGRATIONREQUEST']._serialized_end=1377
+  _globals['_GETINTEGRATIONREQUEST']._serialized_start=1379
+  _globals['_GETINTEGRATIONREQUEST']._serialized_end=1445
+  _globals['_LISTINTEGRATIONSREQUEST']._serialized_start=1447
+  _globals['_LISTINTEGRATIONSREQUEST']._serialized_end=1523
+  _globals['_LISTINTEGRATIONSRESPONSE']._serialized_start=1525
+  _globals['_LISTINTEGRATIONSRESPONSE']._serialized_end=1622
+  _globals['_UPDATEINTEGRATIONREQUEST']._serialized_start=1625
+  _globals['_UPDATEINTEGRATIONREQUEST']._serialized_end=1783
+  _globals['_ROTATEINTEGRATIONTOKENREQUEST']._serialized_start=1785
+  _globals['_ROTATEINTEGRATIONTOKENREQUEST']._serialized_end=1885
+  _globals['_DELETEINTEGRATIONREQUEST']._serialized_start=1887
+  _globals['_DELETEINTEGRATIONREQUEST']._serialized_end=2002
+  _globals['_SENDDEMOALERTREQUEST']._serialized_start=2004
+  _globals['_SENDDEMOALERTREQUEST']._serialized_end=2095
+  _globals['_SENDDEMOALERTRESPONSE']._serialized_start=2097
+  _globals['_SENDDEMOALERTRESPONSE']._serialized_end=2165
+  _globals['_STARTMAINTENANCEREQUEST']._serialized_start=2168
+  _globals['_STARTMAINTENANCEREQUEST']._serialized_end=2416
+  _globals['_STOPMAINTENANCEREQUEST']._serialized_start=2418
+  _globals['_STOPMAINTENANCEREQUEST']._serialized_end=2511
+  _globals['_INTEGRATIONSERVICE']._serialized_start=2514
+  _globals['_INTEGRATIONSERVICE']._serialized_end=3283
 # @@protoc_insertion_point(module_scope)

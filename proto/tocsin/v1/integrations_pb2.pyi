@@ -10,6 +10,8 @@ from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from tocsin.v1 import templates_pb2 as _templates_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -40,6 +42,10 @@ class Integration(_message.Message):
     RETENTION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    TEMPLATES_FIELD_NUMBER: _builtins.int
+    RATE_LIMIT_FIELD_NUMBER: _builtins.int
+    MAINTENANCE_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, `integrations/{id}`. The id is not the token."""
     display_name: _builtins.str
@@ -62,6 +68,17 @@ class Integration(_message.Message):
     """
     token: _builtins.str
     """The secret token itself. Shown to admins only."""
+    rate_limit: _builtins.int
+    """How many notifications it may send in 5 minutes, up to 1,000,000; 0: any
+    number. Unset: as many as the daemon's `--rate-limit` says. Beats are counted
+    apart, against the same number. What is too much is answered 503, and the
+    sender tries again.
+    """
+    etag: _builtins.str
+    """Changes whenever the settings do (not with the maintenance). Where a request
+    bears one that is no longer the integration's, somebody else changed it
+    meanwhile: ABORTED.
+    """
     @_builtins.property
     def reopen_window(self) -> _duration_pb2.Duration:
         """A firing notification less than this long after the source resolved the last
@@ -90,6 +107,14 @@ class Integration(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it was last changed."""
 
+    @_builtins.property
+    def templates(self) -> _templates_pb2.Templates:
+        """How its notifications are read, and what is shown of them."""
+
+    @_builtins.property
+    def maintenance(self) -> Global___Maintenance:
+        """The maintenance that runs or is planned; unset without one."""
+
     def __init__(
         self,
         *,
@@ -106,14 +131,91 @@ class Integration(_message.Message):
         retention: _duration_pb2.Duration | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        templates: _templates_pb2.Templates | None = ...,
+        rate_limit: _builtins.int | None = ...,
+        maintenance: Global___Maintenance | None = ...,
+        etag: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "reopen_window", b"reopen_window", "retention", b"retention", "stale_after", b"stale_after", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "create_time", b"create_time", "maintenance", b"maintenance", "rate_limit", b"rate_limit", "reopen_window", b"reopen_window", "retention", b"retention", "stale_after", b"stale_after", "templates", b"templates", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bearer_url", b"bearer_url", "create_time", b"create_time", "description", b"description", "display_name", b"display_name", "heartbeat_url", b"heartbeat_url", "name", b"name", "reopen_window", b"reopen_window", "retention", b"retention", "stale_after", b"stale_after", "token", b"token", "type", b"type", "update_time", b"update_time", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit", "bearer_url", b"bearer_url", "create_time", b"create_time", "description", b"description", "display_name", b"display_name", "etag", b"etag", "heartbeat_url", b"heartbeat_url", "maintenance", b"maintenance", "name", b"name", "rate_limit", b"rate_limit", "reopen_window", b"reopen_window", "retention", b"retention", "stale_after", b"stale_after", "templates", b"templates", "token", b"token", "type", b"type", "update_time", b"update_time", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__rate_limit: _TypeAlias = _typing.Literal["rate_limit"]  # noqa: Y015
+    _WhichOneofArgType__rate_limit: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_limit) -> _WhichOneofReturnType__rate_limit | None: ...
+
+Global___Integration: _TypeAlias = Integration  # noqa: Y015
+
+@_typing.final
+class Maintenance(_message.Message):
+    """A time in which an integration's alert groups wake nobody."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Mode:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Maintenance._Mode.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        MODE_UNSPECIFIED: Maintenance._Mode.ValueType  # 0
+        """Never sent."""
+        DEBUG: Maintenance._Mode.ValueType  # 1
+        """Everything as usual, but nobody is told."""
+        MAINTENANCE: Maintenance._Mode.ValueType  # 2
+        """Groups that open (or fire again) are collected under one group. When it ends,
+        those that still fire are released and take their normal way.
+        """
+
+    class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
+        """What becomes of new groups."""
+
+    MODE_UNSPECIFIED: Maintenance.Mode.ValueType  # 0
+    """Never sent."""
+    DEBUG: Maintenance.Mode.ValueType  # 1
+    """Everything as usual, but nobody is told."""
+    MAINTENANCE: Maintenance.Mode.ValueType  # 2
+    """Groups that open (or fire again) are collected under one group. When it ends,
+    those that still fire are released and take their normal way.
+    """
+
+    MODE_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    ALERT_GROUP_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    mode: Global___Maintenance.Mode.ValueType
+    """What becomes of new groups."""
+    alert_group: _builtins.str
+    """The group that collects, `alertGroups/{number}`, for MAINTENANCE, once it runs.
+    Resolving that group ends the maintenance.
+    """
+    actor: _builtins.str
+    """Who asked for it."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When it started, or will."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ends by itself."""
+
+    def __init__(
+        self,
+        *,
+        mode: Global___Maintenance.Mode.ValueType = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        alert_group: _builtins.str = ...,
+        actor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "alert_group", b"alert_group", "end_time", b"end_time", "mode", b"mode", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Integration: _TypeAlias = Integration  # noqa: Y015
+Global___Maintenance: _TypeAlias = Maintenance  # noqa: Y015
 
 @_typing.final
 class CreateIntegrationRequest(_message.Message):
@@ -123,8 +225,15 @@ class CreateIntegrationRequest(_message.Message):
 
     INTEGRATION_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes a repeat safe: see docs/api.md, "Repeating a request"."""
+    token: _builtins.str
+    """The secret token that the integration gets, for one that moves here from
+    elsewhere with senders that have the token in their URL: 20 to 128 of the
+    characters A-Z, a-z, 0-9, `-`, `_`. Empty: a new one. ALREADY_EXISTS where
+    another integration has it, or had it and was deleted.
+    """
     @_builtins.property
     def integration(self) -> Global___Integration:
         """What to create; `display_name` and `type` are required."""
@@ -134,10 +243,11 @@ class CreateIntegrationRequest(_message.Message):
         *,
         integration: Global___Integration | None = ...,
         request_id: _builtins.str = ...,
+        token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["integration", b"integration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["integration", b"integration", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["integration", b"integration", "request_id", b"request_id", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -237,7 +347,8 @@ class UpdateIntegrationRequest(_message.Message):
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Which fields to change: `display_name`, `description`, `reopen_window`,
-        `stale_after`, `retention`. Empty: every one of these that is set.
+        `stale_after`, `retention`, `rate_limit`, `templates` (all of them), or one as
+        `templates.title`. Empty: every one of these that is set.
         """
 
     def __init__(
@@ -289,6 +400,36 @@ class DeleteIntegrationRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`integrations/{id}`."""
+    request_id: _builtins.str
+    """Makes a repeat safe: see docs/api.md, "Repeating a request"."""
+    etag: _builtins.str
+    """As `Integration.etag`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteIntegrationRequest: _TypeAlias = DeleteIntegrationRequest  # noqa: Y015
+
+@_typing.final
+class SendDemoAlertRequest(_message.Message):
+    """A request for a demo alert."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`integrations/{id}`."""
     request_id: _builtins.str
@@ -305,4 +446,94 @@ class DeleteIntegrationRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___DeleteIntegrationRequest: _TypeAlias = DeleteIntegrationRequest  # noqa: Y015
+Global___SendDemoAlertRequest: _TypeAlias = SendDemoAlertRequest  # noqa: Y015
+
+@_typing.final
+class SendDemoAlertResponse(_message.Message):
+    """What a demo alert became."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALERT_GROUP_FIELD_NUMBER: _builtins.int
+    alert_group: _builtins.str
+    """The group that it opened, `alertGroups/{number}`."""
+    def __init__(
+        self,
+        *,
+        alert_group: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_group", b"alert_group"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendDemoAlertResponse: _TypeAlias = SendDemoAlertResponse  # noqa: Y015
+
+@_typing.final
+class StartMaintenanceRequest(_message.Message):
+    """A request to start a maintenance."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`integrations/{id}`."""
+    mode: Global___Maintenance.Mode.ValueType
+    """What becomes of new groups."""
+    request_id: _builtins.str
+    """Makes a repeat safe: see docs/api.md, "Repeating a request"."""
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """How long it lasts: 1 minute to 30 days."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When it starts, at most 366 days from now; unset or past: now."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        mode: Global___Maintenance.Mode.ValueType = ...,
+        duration: _duration_pb2.Duration | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "mode", b"mode", "name", b"name", "request_id", b"request_id", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartMaintenanceRequest: _TypeAlias = StartMaintenanceRequest  # noqa: Y015
+
+@_typing.final
+class StopMaintenanceRequest(_message.Message):
+    """A request to end a maintenance."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`integrations/{id}`."""
+    request_id: _builtins.str
+    """Makes a repeat safe: see docs/api.md, "Repeating a request"."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StopMaintenanceRequest: _TypeAlias = StopMaintenanceRequest  # noqa: Y015

@@ -66,6 +66,21 @@ class IntegrationServiceStub:
                 request_serializer=tocsin_dot_v1_dot_integrations__pb2.DeleteIntegrationRequest.SerializeToString,
                 response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
                 _registered_method=True)
+        self.SendDemoAlert = channel.unary_unary(
+                '/tocsin.v1.IntegrationService/SendDemoAlert',
+                request_serializer=tocsin_dot_v1_dot_integrations__pb2.SendDemoAlertRequest.SerializeToString,
+                response_deserializer=tocsin_dot_v1_dot_integrations__pb2.SendDemoAlertResponse.FromString,
+                _registered_method=True)
+        self.StartMaintenance = channel.unary_unary(
+                '/tocsin.v1.IntegrationService/StartMaintenance',
+                request_serializer=tocsin_dot_v1_dot_integrations__pb2.StartMaintenanceRequest.SerializeToString,
+                response_deserializer=tocsin_dot_v1_dot_integrations__pb2.Integration.FromString,
+                _registered_method=True)
+        self.StopMaintenance = channel.unary_unary(
+                '/tocsin.v1.IntegrationService/StopMaintenance',
+                request_serializer=tocsin_dot_v1_dot_integrations__pb2.StopMaintenanceRequest.SerializeToString,
+                response_deserializer=tocsin_dot_v1_dot_integrations__pb2.Integration.FromString,
+                _registered_method=True)
 
 
 class IntegrationServiceServicer:
@@ -118,6 +133,31 @@ class IntegrationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SendDemoAlert(self, request, context):
+        """Sends a made-up notification the whole way of a real one: templates, routes,
+        an alert group of its own, which never is or becomes that of a real one. It
+        says that it is a demo.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartMaintenance(self, request, context):
+        """Starts a maintenance, now or later. One that runs or is planned is replaced,
+        unless its mode differs while it runs: FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StopMaintenance(self, request, context):
+        """Ends a maintenance that runs, or cancels one that is planned. What was
+        collected and still fires is released. FAILED_PRECONDITION without one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IntegrationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -150,6 +190,21 @@ def add_IntegrationServiceServicer_to_server(servicer, server):
                     servicer.DeleteIntegration,
                     request_deserializer=tocsin_dot_v1_dot_integrations__pb2.DeleteIntegrationRequest.FromString,
                     response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'SendDemoAlert': grpc.unary_unary_rpc_method_handler(
+                    servicer.SendDemoAlert,
+                    request_deserializer=tocsin_dot_v1_dot_integrations__pb2.SendDemoAlertRequest.FromString,
+                    response_serializer=tocsin_dot_v1_dot_integrations__pb2.SendDemoAlertResponse.SerializeToString,
+            ),
+            'StartMaintenance': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartMaintenance,
+                    request_deserializer=tocsin_dot_v1_dot_integrations__pb2.StartMaintenanceRequest.FromString,
+                    response_serializer=tocsin_dot_v1_dot_integrations__pb2.Integration.SerializeToString,
+            ),
+            'StopMaintenance': grpc.unary_unary_rpc_method_handler(
+                    servicer.StopMaintenance,
+                    request_deserializer=tocsin_dot_v1_dot_integrations__pb2.StopMaintenanceRequest.FromString,
+                    response_serializer=tocsin_dot_v1_dot_integrations__pb2.Integration.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -315,6 +370,87 @@ class IntegrationService:
             '/tocsin.v1.IntegrationService/DeleteIntegration',
             tocsin_dot_v1_dot_integrations__pb2.DeleteIntegrationRequest.SerializeToString,
             google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SendDemoAlert(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.IntegrationService/SendDemoAlert',
+            tocsin_dot_v1_dot_integrations__pb2.SendDemoAlertRequest.SerializeToString,
+            tocsin_dot_v1_dot_integrations__pb2.SendDemoAlertResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartMaintenance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.IntegrationService/StartMaintenance',
+            tocsin_dot_v1_dot_integrations__pb2.StartMaintenanceRequest.SerializeToString,
+            tocsin_dot_v1_dot_integrations__pb2.Integration.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StopMaintenance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.IntegrationService/StopMaintenance',
+            tocsin_dot_v1_dot_integrations__pb2.StopMaintenanceRequest.SerializeToString,
+            tocsin_dot_v1_dot_integrations__pb2.Integration.FromString,
             options,
             channel_credentials,
             insecure,

@@ -52,6 +52,19 @@ class IntegrationServiceStub:
     its open alert groups are resolved with the reason INTEGRATION_DELETED and
     stay readable until their retention ends.
     """
+    SendDemoAlert: _grpc.UnaryUnaryMultiCallable[_integrations_pb2.SendDemoAlertRequest, _integrations_pb2.SendDemoAlertResponse]
+    """Sends a made-up notification the whole way of a real one: templates, routes,
+    an alert group of its own, which never is or becomes that of a real one. It
+    says that it is a demo.
+    """
+    StartMaintenance: _grpc.UnaryUnaryMultiCallable[_integrations_pb2.StartMaintenanceRequest, _integrations_pb2.Integration]
+    """Starts a maintenance, now or later. One that runs or is planned is replaced,
+    unless its mode differs while it runs: FAILED_PRECONDITION.
+    """
+    StopMaintenance: _grpc.UnaryUnaryMultiCallable[_integrations_pb2.StopMaintenanceRequest, _integrations_pb2.Integration]
+    """Ends a maintenance that runs, or cancels one that is planned. What was
+    collected and still fires is released. FAILED_PRECONDITION without one.
+    """
 
 @_typing.type_check_only
 class IntegrationServiceAsyncStub(IntegrationServiceStub):
@@ -75,6 +88,19 @@ class IntegrationServiceAsyncStub(IntegrationServiceStub):
     """Deletes an integration: its URL is dead at once, its heartbeat goes with it,
     its open alert groups are resolved with the reason INTEGRATION_DELETED and
     stay readable until their retention ends.
+    """
+    SendDemoAlert: _aio.UnaryUnaryMultiCallable[_integrations_pb2.SendDemoAlertRequest, _integrations_pb2.SendDemoAlertResponse]  # type: ignore[assignment]
+    """Sends a made-up notification the whole way of a real one: templates, routes,
+    an alert group of its own, which never is or becomes that of a real one. It
+    says that it is a demo.
+    """
+    StartMaintenance: _aio.UnaryUnaryMultiCallable[_integrations_pb2.StartMaintenanceRequest, _integrations_pb2.Integration]  # type: ignore[assignment]
+    """Starts a maintenance, now or later. One that runs or is planned is replaced,
+    unless its mode differs while it runs: FAILED_PRECONDITION.
+    """
+    StopMaintenance: _aio.UnaryUnaryMultiCallable[_integrations_pb2.StopMaintenanceRequest, _integrations_pb2.Integration]  # type: ignore[assignment]
+    """Ends a maintenance that runs, or cancels one that is planned. What was
+    collected and still fires is released. FAILED_PRECONDITION without one.
     """
 
 class IntegrationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -132,6 +158,37 @@ class IntegrationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Deletes an integration: its URL is dead at once, its heartbeat goes with it,
         its open alert groups are resolved with the reason INTEGRATION_DELETED and
         stay readable until their retention ends.
+        """
+
+    @_abc_1.abstractmethod
+    def SendDemoAlert(
+        self,
+        request: _integrations_pb2.SendDemoAlertRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_integrations_pb2.SendDemoAlertResponse, _abc.Awaitable[_integrations_pb2.SendDemoAlertResponse]]:
+        """Sends a made-up notification the whole way of a real one: templates, routes,
+        an alert group of its own, which never is or becomes that of a real one. It
+        says that it is a demo.
+        """
+
+    @_abc_1.abstractmethod
+    def StartMaintenance(
+        self,
+        request: _integrations_pb2.StartMaintenanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_integrations_pb2.Integration, _abc.Awaitable[_integrations_pb2.Integration]]:
+        """Starts a maintenance, now or later. One that runs or is planned is replaced,
+        unless its mode differs while it runs: FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def StopMaintenance(
+        self,
+        request: _integrations_pb2.StopMaintenanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_integrations_pb2.Integration, _abc.Awaitable[_integrations_pb2.Integration]]:
+        """Ends a maintenance that runs, or cancels one that is planned. What was
+        collected and still fires is released. FAILED_PRECONDITION without one.
         """
 
 def add_IntegrationServiceServicer_to_server(servicer: IntegrationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

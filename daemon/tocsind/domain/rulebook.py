@@ -1,0 +1,62 @@
+"""What an integration has to say about how its notifications are read: its templates and its routes, as one.
+
+Rules
+- Templates are not rendered where changes are written: that happens before, somewhere else (`tocsind/rendering`), and
+  what came of it travels with the notification as `Rendered`.
+- `Rendered` bears the digest of the rulebook that it was made by. Where that is no longer the integration's, it is not
+  used, and the notification is rendered anew.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from tocsind.domain.integration import Integration
+from tocsind.domain.route import ConditionKind, Route
+from tocsind.domain.template import Slot
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """The templates and the routes of one integration, the routes in their order."""
+
+    integration: Integration
+    routes: Sequence[Route]
+
+    @property
+    def templates(self) -> Mapping[Slot, str]:
+        """The sources of the templates that are not the default."""
+        return self.integration.templates
+
+    @cached_property
+    def conditions(self) -> Mapping[int, str]:
+        """The sources of the Jinja2 conditions, by the id of the route in the database."""
+        return {route.id: route.condition for route in self.routes if route.kind is ConditionKind.JINJA}
+
+    @cached_property
+    def needs_rendering(self) -> bool:
+        """Whether there is anything to render."""
+        return bool(self.templates or self.conditions)
+
+    @cached_property
+    def digest(self) -> bytes:
+        """Equal where the same would be rendered."""
+        parts = [repr(sorted((slot.value, source) for slot, source in self.templates.items()))]
+        parts.append(repr(sorted(self.conditions.items())))
+        parts.append(repr((self.integration.public_id, self.integration.display_name, self.integration.type)))
+        return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).digest()
+
+
+@dataclass(slots=True)
+class Rendered:
+    """What came of rendering a rulebook's templates for one notification.
+
+    `texts`: the results by slot, without those that failed. `matched`: whether each Jinja2 condition held, by the id of
+    its route; those that failed did not. `failures`: a line for each that failed, which it was and why.
+    """
+
+    rulebook: bytes
+    texts: dict[Slot, str] = field(default_factory=dict)
+    matched: dict[int, bool] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
