@@ -104,9 +104,10 @@ class AlertGroupServicer(alert_groups_pb2_grpc.AlertGroupServiceServicer):
         number, latest = names.payload_of(request.name)
         with self._engine.store.reading() as connection:
             found = alerts.payload(connection, number, latest)
-        if found is None:
+        payload = encode.payload(request.name, *found) if found is not None else None
+        if payload is None:
             raise not_found(request.name)
-        return encode.payload(request.name, *found)
+        return payload
 
     def BatchGetPayloads(
         self, request: alert_groups_pb2.BatchGetPayloadsRequest, context: grpc.ServicerContext
