@@ -57,7 +57,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
             return handler
         if not self._is_welcome(method, handler_call_details.invocation_metadata):
             # gRPC reads the request of a unary call before it calls the handler, that of a stream as the handler asks.
-            return grpc.stream_stream_rpc_method_handler(self._streaming(_nothing, method))
+            refusing = self._streaming(_nothing, method, timed=not handler.response_streaming)
+            return grpc.stream_stream_rpc_method_handler(refusing)
         if handler.response_streaming:
             kind = "stream_stream" if handler.request_streaming else "unary_stream"
             return handler._replace(**{kind: self._streaming(getattr(handler, kind), method)})
@@ -92,7 +93,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
         return call
 
-    def _streaming(self, behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
+    def _streaming(self, behaviour: Callable[..., Any], method: str, *, timed: bool = False) -> Callable[..., Any]:
         async def call(request: Any, context: Any) -> None:
             begin = self._clock.steady()
             metadata = context.invocation_metadata() or ()
@@ -124,16 +125,16 @@ class Interceptor(grpc.aio.ServerInterceptor):
             finally:
                 if stream is not None:
                     self._streams.close(stream)
-                self._end(method, caller, begin, code, streaming=True)
+                self._end(method, caller, begin, code, timed=timed)
 
         return call
 
-    def _end(self, method: str, caller: Caller | None, begin: int, code: int, *, streaming: bool = False) -> None:
-        """Counts and logs a call that ended."""
+    def _end(self, method: str, caller: Caller | None, begin: int, code: int, *, timed: bool = True) -> None:
+        """Counts and logs a call that ended; `timed`: how long it took says something, as it does not of streams."""
         micros = self._clock.steady() - begin
         short, name = short_name(method), errors.code_name(code)
         self._metrics.calls.labels(short, name).inc()
-        if not streaming:
+        if timed:
             self._metrics.call_seconds.labels(short).observe(micros / SECOND)
         only_read = short.partition(".")[2].startswith(_READS) and code in (code_pb2.OK, code_pb2.CANCELLED)
         level = log.debug if only_read else log.info
