@@ -18,7 +18,9 @@ from watching import take, watch
 
 from tocsin.v1 import alert_groups_pb2
 from tocsind.rpc import encode
-from tocsind.rpc.server import Listener
+from tocsind.rpc.server import THREADS, Listener
+from tocsind.rpc.slow_lists import MOST
+from tocsind.sqlite import group_list
 
 
 def fire(daemon: RunningDaemon, key: str, **fields: Any) -> str:
@@ -104,3 +106,31 @@ def test_a_page_token_that_somebody_made_up_is_no_defect(daemon: RunningDaemon, 
     code = daemon.groups.ListAlerts.future(request).code()
 
     assert code in (grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT)
+
+
+def test_lists_that_take_long_leave_threads_for_others(daemon: RunningDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many somebody asks for at once: some wait for one another, the rest are told to come again; and who
+    acknowledges, or lists what an index knows, is served meanwhile."""
+    name = daemon.fire(daemon.integration())
+    go_on = threading.Event()
+    page = group_list.GroupList.page
+
+    def slow(self: group_list.GroupList, *args: Any) -> Any:
+        if self.wanted.labels:
+            go_on.wait(10)
+        return page(self, *args)
+
+    monkeypatch.setattr(group_list.GroupList, "page", slow)
+    asked = alert_groups_pb2.ListAlertGroupsRequest(filter="labels:alertname")
+    calls = [daemon.groups.ListAlertGroups.future(asked, timeout=20) for _ in range(THREADS + 10)]
+    while sum(call.done() for call in calls) < len(calls) - MOST:
+        threading.Event().wait(0.01)
+
+    daemon.act("Acknowledge", name)
+    assert len(daemon.list_groups("state = ACKNOWLEDGED")) == 1
+    go_on.set()
+
+    refused = [error for call in calls if (error := call.exception()) is not None]
+    assert {reason(error) for error in refused} == {"TOO_MANY_LISTS"}
+    assert len(calls) - len(refused) == MOST
+    assert len(daemon.list_groups("labels:alertname")) == 1
