@@ -46,9 +46,10 @@ from tocsind.rpc.health import SERVICES, Health
 from tocsind.rpc.heartbeats import HeartbeatServicer
 from tocsind.rpc.intake import IntakeServicer
 from tocsind.rpc.integrations import IntegrationServicer
-from tocsind.rpc.interceptor import Interceptor, Streams
+from tocsind.rpc.interceptor import Interceptor
 from tocsind.rpc.monitoring import MonitoringServicer
 from tocsind.rpc.notes import NoteServicer
+from tocsind.rpc.streams import Streams
 from tocsind.rpc.tls import TlsError, TlsFiles, server_credentials
 from tocsind.rpc.watch_hub import MOST_WATCHERS
 
