@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from cli_program import Run
 from fake_daemon import FakeDaemon
+from quick_retries import quick_retries
+
+__all__ = ["quick_retries"]
 
 
 @pytest.fixture(autouse=True)
