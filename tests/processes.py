@@ -9,14 +9,16 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import grpc
+from early import told
 
 from tocsin.v1 import (
     alert_groups_pb2,
@@ -337,10 +339,31 @@ class Stack:
         """A sender to the gateway."""
         return Sender(self.port)
 
+    def logs(self) -> str:
+        """What the two had to say lately."""
+        logs = [log for log in (self.folder / "daemon.log", self.folder / "gateway.log") if log.exists()]
+        return "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-5000:]}" for log in logs)
+
     def close(self) -> None:
-        """Hangs up, and shows what the two had to say (pytest prints it for tests that failed)."""
+        """Hangs up, and shows the logs (pytest prints them for tests that failed)."""
         self.client.close()
-        for name in ("daemon.log", "gateway.log"):
-            log = self.folder / name
-            if log.exists():
-                print(f"--- {name}", log.read_text(errors="replace")[-5000:], sep="\n")
+        print(self.logs())
+
+
+@contextlib.contextmanager
+def running_stack(
+    furnished: Callable[[Path], contextlib.AbstractContextManager[object]] = contextlib.nullcontext,
+) -> Iterator[Stack]:
+    """A daemon and a gateway in a folder of their own, which is `furnished` before. Their logs go with what is raised
+    meanwhile."""
+    processes = Processes()
+    # The path is short enough for a unix socket.
+    with tempfile.TemporaryDirectory(prefix="tocsin-") as name, furnished(Path(name)):
+        stack = Stack(processes, Path(name))
+        try:
+            with told(stack.logs):
+                stack.start()
+                yield stack
+        finally:
+            stack.close()
+            processes.close()
