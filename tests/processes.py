@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 import grpc
 from early import told
 
+from tocsin import channel
 from tocsin.v1 import (
     alert_groups_pb2,
     alert_groups_pb2_grpc,
@@ -228,23 +229,19 @@ def notification(key: str, *, firing: Sequence[str] = ("a",), resolved: Sequence
 
 
 class Client:
-    """A client of the daemon that waits while the daemon is away."""
+    """A client of the daemon that waits while the daemon is away, and asks again where it was killed meanwhile."""
 
     def __init__(self, target: str) -> None:
-        options = [
-            ("grpc.enable_http_proxy", 0),
-            ("grpc.initial_reconnect_backoff_ms", 50),
-            ("grpc.min_reconnect_backoff_ms", 50),
-            ("grpc.max_reconnect_backoff_ms", 200),
-            ("grpc.max_receive_message_length", -1),
-        ]
-        self._channel = grpc.insecure_channel(target, options=options)
+        options = dict(channel.options(target)) | {"grpc.max_reconnect_backoff_ms": 200}
+        self._channel = grpc.insecure_channel(target, options=tuple(options.items()))
         self.integrations = integrations_pb2_grpc.IntegrationServiceStub(self._channel)
         self.alert_groups = alert_groups_pb2_grpc.AlertGroupServiceStub(self._channel)
         self.heartbeats = heartbeats_pb2_grpc.HeartbeatServiceStub(self._channel)
 
     def call(self, method: Any, request: Any, actor: str = "tester") -> Any:
-        """Makes a call."""
+        """Makes a call; a change bears an id, so that it is done once however often it is asked for."""
+        if "request_id" in request.DESCRIPTOR.fields_by_name and not request.request_id:
+            request.request_id = str(uuid.uuid4())
         return method(request, timeout=PATIENCE, wait_for_ready=True, metadata=(("tocsin-actor", actor),))
 
     def create(self, display_name: str, **fields: Any) -> integrations_pb2.Integration:

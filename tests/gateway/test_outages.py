@@ -69,8 +69,8 @@ def test_a_hanging_daemon() -> None:
 
 @pytest.mark.parametrize("everybody", [False, True])
 def test_a_stop_answers_what_is_in_flight(own_daemon: FakeDaemon, own_gateway: Gateway, everybody: bool) -> None:
-    """At SIGTERM requests in flight are answered, and idle connections do not hold the stop up; so it is where a service
-    manager tells all processes, and the worker hears it twice."""
+    """At SIGTERM requests in flight are answered, and idle connections do not hold the stop up; not even where all
+    processes are told, and the worker hears it twice."""
     own_daemon.start()
     idle = own_gateway.connect()
     idle.sendall(HEAD + BODY)
