@@ -7,38 +7,43 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from processes import Sender, Stack, notification, until
+from early import early
+from processes import Sender, Stack, notification, running_stack, until
 
 ALERTMANAGERS_PATIENCE = 10
 """Seconds; the shortest time for which Alertmanager waits for an answer."""
 
 
-def test_a_frozen_daemon(stack: Stack) -> None:
+@early
+def test_a_frozen_daemon() -> None:
     """While the daemon hangs each sender hears 503 while it still listens; when the daemon goes on, so does everything,
     without a restart."""
-    integration = stack.client.create("frozen daemon")
-    sender = Sender(stack.port, timeout=ALERTMANAGERS_PATIENCE)
-    assert sender.post(integration.url, notification("before")) == 200
-    pids = stack.daemon.pid, stack.gateway.children()
-    stack.daemon.send(signal.SIGSTOP)
-    with ThreadPoolExecutor() as pool:
-        posts = [
-            pool.submit(Sender(stack.port, ALERTMANAGERS_PATIENCE).post, integration.url, notification(f"frozen {n}"))
-            for n in range(4)
-        ]
-        beat = pool.submit(stack.status, integration.heartbeat_url)
-        assert sender.ask("GET", "/-/ready").status == 503
-        assert sender.ask("GET", "/-/healthy").status == 200
-        assert sender.post(integration.url, b"{}") == 400, "what is wrong in itself need not wait for the daemon"
-        assert [post.result() for post in posts] == [503] * 4
-        assert beat.result() == 503
-    stack.daemon.send(signal.SIGCONT)
-    until(lambda: sender.post(integration.url, notification("after")) == 200, "a notification is taken")
-    stack.wait_ready()
-    found = [group.grouping_key for group in stack.client.groups(integration)]
-    assert sorted(found) == ["after", "before"], "what was answered 503 is not applied when the daemon goes on"
-    assert pids == (stack.daemon.pid, stack.gateway.children())
-    sender.close()
+    with running_stack() as stack:
+        integration = stack.client.create("frozen daemon")
+        sender = Sender(stack.port, timeout=ALERTMANAGERS_PATIENCE)
+        assert sender.post(integration.url, notification("before")) == 200
+        pids = stack.daemon.pid, stack.gateway.children()
+        stack.daemon.send(signal.SIGSTOP)
+        with ThreadPoolExecutor() as pool:
+            posts = [
+                pool.submit(
+                    Sender(stack.port, ALERTMANAGERS_PATIENCE).post, integration.url, notification(f"frozen {n}")
+                )
+                for n in range(4)
+            ]
+            beat = pool.submit(stack.status, integration.heartbeat_url)
+            assert sender.ask("GET", "/-/ready").status == 503
+            assert sender.ask("GET", "/-/healthy").status == 200
+            assert sender.post(integration.url, b"{}") == 400, "what is wrong in itself need not wait for the daemon"
+            assert [post.result() for post in posts] == [503] * 4
+            assert beat.result() == 503
+        stack.daemon.send(signal.SIGCONT)
+        until(lambda: sender.post(integration.url, notification("after")) == 200, "a notification is taken")
+        stack.wait_ready()
+        found = [group.grouping_key for group in stack.client.groups(integration)]
+        assert sorted(found) == ["after", "before"], "what was answered 503 is not applied when the daemon goes on"
+        assert pids == (stack.daemon.pid, stack.gateway.children())
+        sender.close()
 
 
 def test_a_frozen_gateway(stack: Stack) -> None:
