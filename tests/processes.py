@@ -47,6 +47,12 @@ def until(look: Callable[[], T], what: str, patience: float = PATIENCE) -> T:
     return seen
 
 
+def _stands(pid: int) -> bool:
+    """Whether every thread of a process is stopped by a signal (proc(5): the state follows the name in brackets)."""
+    stats = [(task / "stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
+
+
 def free_port() -> int:
     """A port of 127.0.0.1 on which nobody listens.
 
@@ -98,6 +104,12 @@ class Process:
         """Sends a signal to it and all that it started in its session."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
+
+    def freeze(self) -> None:
+        """Stops it and what it started where they stand, and returns once no thread of theirs runs: on a busy machine
+        one may go on for milliseconds after the signal was sent. SIGCONT lets them go on."""
+        self.send_group(signal.SIGSTOP)
+        until(lambda: all(map(_stands, (self.pid, *self.children()))), "everything stands still")
 
     def kill(self) -> None:
         """Ends it and what it started at once, like a crash."""

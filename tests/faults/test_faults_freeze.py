@@ -23,7 +23,7 @@ def test_a_frozen_daemon() -> None:
         sender = Sender(stack.port, timeout=ALERTMANAGERS_PATIENCE)
         assert sender.post(integration.url, notification("before")) == 200
         pids = stack.daemon.pid, stack.gateway.children()
-        stack.daemon.send(signal.SIGSTOP)
+        stack.daemon.freeze()
         with ThreadPoolExecutor() as pool:
             posts = [
                 pool.submit(
@@ -37,7 +37,7 @@ def test_a_frozen_daemon() -> None:
             assert sender.post(integration.url, b"{}") == 400, "what is wrong in itself need not wait for the daemon"
             assert [post.result() for post in posts] == [503] * 4
             assert beat.result() == 503
-        stack.daemon.send(signal.SIGCONT)
+        stack.daemon.send_group(signal.SIGCONT)
         until(lambda: sender.post(integration.url, notification("after")) == 200, "a notification is taken")
         stack.wait_ready()
         found = [group.grouping_key for group in stack.client.groups(integration)]
@@ -50,7 +50,7 @@ def test_a_frozen_gateway(stack: Stack) -> None:
     """What is sent while the gateway hangs is answered when it goes on."""
     integration = stack.client.create("frozen gateway")
     stack.wait_ready()
-    stack.gateway.send_group(signal.SIGSTOP)
+    stack.gateway.freeze()
     with ThreadPoolExecutor() as pool:
         post = pool.submit(stack.sender().post, integration.url, notification("frozen"))
         assert stack.client.groups(integration) == []
@@ -67,7 +67,7 @@ def test_a_burst_of_connections(stack: Stack) -> None:
     longest = Path("/proc/sys/net/core/somaxconn")
     if not longest.exists() or int(longest.read_text()) < burst:
         pytest.skip("this system does not let so many connections wait")
-    stack.gateway.send_group(signal.SIGSTOP)
+    stack.gateway.freeze()
     with ExitStack() as connections:
         for _ in range(burst):
             connections.enter_context(socket.create_connection(("127.0.0.1", stack.port), timeout=1))

@@ -112,7 +112,7 @@ def test_no_alarm_with_a_frozen_gateway() -> None:
     """The gateway hangs from some time before the next beat would be due; the sender waits for its answer."""
     with on_stage() as stage:
         stage.wait_until(4)
-        stage.stack.gateway.send_group(signal.SIGSTOP)
+        stage.stack.gateway.freeze()
         with ThreadPoolExecutor() as pool:
             beat = pool.submit(stage.beat)
             stage.wait_until(INTERVAL + 2)
@@ -127,10 +127,10 @@ def test_no_alarm_with_a_frozen_daemon() -> None:
     """The daemon hangs from some time before the next beat would be due; the sender is told to try again."""
     with on_stage() as stage:
         stage.wait_until(4)
-        stage.stack.daemon.send(signal.SIGSTOP)
+        stage.stack.daemon.freeze()
         assert stage.beat() == 503
         stage.wait_until(INTERVAL + 2)
-        stage.stack.daemon.send(signal.SIGCONT)
+        stage.stack.daemon.send_group(signal.SIGCONT)
         stage.assert_quiet()
         assert stage.beat() == 200
 
@@ -140,7 +140,7 @@ def test_no_alarm_with_a_gateway_frozen_late() -> None:
     """The gateway hangs from just before the next beat would be due."""
     with on_stage() as stage:
         stage.wait_until(INTERVAL - 2)
-        stage.stack.gateway.send_group(signal.SIGSTOP)
+        stage.stack.gateway.freeze()
         stage.wait_until(INTERVAL + 2)
         alarms = stage.alarms()
         stage.stack.gateway.send_group(signal.SIGCONT)
@@ -152,8 +152,8 @@ def test_no_alarm_with_a_daemon_frozen_late() -> None:
     """The daemon hangs from just before the next beat would be due."""
     with on_stage() as stage:
         stage.wait_until(INTERVAL - 2)
-        stage.stack.daemon.send(signal.SIGSTOP)
+        stage.stack.daemon.freeze()
         stage.wait_until(INTERVAL + 4)
-        stage.stack.daemon.send(signal.SIGCONT)
+        stage.stack.daemon.send_group(signal.SIGCONT)
         assert stage.beat() == 200
         assert stage.alarms() == []
