@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import Processes, Stack
+from processes import Processes, Stack, running_stack
 
 
 @pytest.fixture
@@ -41,13 +41,5 @@ def stack(processes: Processes, folder: Path) -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def shared_stack() -> Iterator[Stack]:
     """A daemon and a gateway for all tests that leave them as they were."""
-    folder = Path(tempfile.mkdtemp(prefix="tocsin-"))
-    processes = Processes()
-    stack = Stack(processes, folder)
-    try:
-        stack.start()
+    with running_stack() as stack:
         yield stack
-    finally:
-        stack.close()
-        processes.close()
-        shutil.rmtree(folder)

@@ -9,15 +9,18 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import grpc
+from early import told
 
+from tocsin import channel
 from tocsin.v1 import (
     alert_groups_pb2,
     alert_groups_pb2_grpc,
@@ -42,6 +45,12 @@ def until(look: Callable[[], T], what: str, patience: float = PATIENCE) -> T:
         assert time.monotonic() < deadline, f"not within {patience:g} s: {what} (last seen: {seen!r})"
         time.sleep(0.05)
     return seen
+
+
+def _stands(pid: int) -> bool:
+    """Whether every thread of a process is stopped by a signal (proc(5): the state follows the name in brackets)."""
+    stats = [(task / "stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
 
 
 def free_port() -> int:
@@ -95,6 +104,12 @@ class Process:
         """Sends a signal to it and all that it started in its session."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
+
+    def freeze(self) -> None:
+        """Stops it and what it started where they stand, and returns once no thread of theirs runs: on a busy machine
+        one may go on for milliseconds after the signal was sent. SIGCONT lets them go on."""
+        self.send_group(signal.SIGSTOP)
+        until(lambda: all(map(_stands, (self.pid, *self.children()))), "everything stands still")
 
     def kill(self) -> None:
         """Ends it and what it started at once, like a crash."""
@@ -226,23 +241,19 @@ def notification(key: str, *, firing: Sequence[str] = ("a",), resolved: Sequence
 
 
 class Client:
-    """A client of the daemon that waits while the daemon is away."""
+    """A client of the daemon that waits while the daemon is away, and asks again where it was killed meanwhile."""
 
     def __init__(self, target: str) -> None:
-        options = [
-            ("grpc.enable_http_proxy", 0),
-            ("grpc.initial_reconnect_backoff_ms", 50),
-            ("grpc.min_reconnect_backoff_ms", 50),
-            ("grpc.max_reconnect_backoff_ms", 200),
-            ("grpc.max_receive_message_length", -1),
-        ]
-        self._channel = grpc.insecure_channel(target, options=options)
+        options = dict(channel.options(target)) | {"grpc.max_reconnect_backoff_ms": 200}
+        self._channel = grpc.insecure_channel(target, options=tuple(options.items()))
         self.integrations = integrations_pb2_grpc.IntegrationServiceStub(self._channel)
         self.alert_groups = alert_groups_pb2_grpc.AlertGroupServiceStub(self._channel)
         self.heartbeats = heartbeats_pb2_grpc.HeartbeatServiceStub(self._channel)
 
     def call(self, method: Any, request: Any, actor: str = "tester") -> Any:
-        """Makes a call."""
+        """Makes a call; a change bears an id, so that it is done once however often it is asked for."""
+        if "request_id" in request.DESCRIPTOR.fields_by_name and not request.request_id:
+            request.request_id = str(uuid.uuid4())
         return method(request, timeout=PATIENCE, wait_for_ready=True, metadata=(("tocsin-actor", actor),))
 
     def create(self, display_name: str, **fields: Any) -> integrations_pb2.Integration:
@@ -337,10 +348,31 @@ class Stack:
         """A sender to the gateway."""
         return Sender(self.port)
 
+    def logs(self) -> str:
+        """What the two had to say lately."""
+        logs = [log for log in (self.folder / "daemon.log", self.folder / "gateway.log") if log.exists()]
+        return "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-5000:]}" for log in logs)
+
     def close(self) -> None:
-        """Hangs up, and shows what the two had to say (pytest prints it for tests that failed)."""
+        """Hangs up, and shows the logs (pytest prints them for tests that failed)."""
         self.client.close()
-        for name in ("daemon.log", "gateway.log"):
-            log = self.folder / name
-            if log.exists():
-                print(f"--- {name}", log.read_text(errors="replace")[-5000:], sep="\n")
+        print(self.logs())
+
+
+@contextlib.contextmanager
+def running_stack(
+    furnished: Callable[[Path], contextlib.AbstractContextManager[object]] = contextlib.nullcontext,
+) -> Iterator[Stack]:
+    """A daemon and a gateway in a folder of their own, which is `furnished` before. Their logs go with what is raised
+    meanwhile."""
+    processes = Processes()
+    # The path is short enough for a unix socket.
+    with tempfile.TemporaryDirectory(prefix="tocsin-") as name, furnished(Path(name)):
+        stack = Stack(processes, Path(name))
+        try:
+            with told(stack.logs):
+                stack.start()
+                yield stack
+        finally:
+            stack.close()
+            processes.close()

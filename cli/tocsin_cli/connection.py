@@ -37,6 +37,7 @@ EXIT_CODES = {
 
 _EXIT_CODE_OF = {
     grpc.StatusCode.INVALID_ARGUMENT: USAGE,
+    grpc.StatusCode.OUT_OF_RANGE: USAGE,
     grpc.StatusCode.NOT_FOUND: NOT_FOUND,
     grpc.StatusCode.FAILED_PRECONDITION: STATE_FORBIDS,
     grpc.StatusCode.ALREADY_EXISTS: STATE_FORBIDS,

@@ -15,7 +15,8 @@ from . import times
 OPEN = "state != RESOLVED"
 NOT_TAKEN = "state != RESOLVED AND state != ACKNOWLEDGED"
 
-_PLAIN_LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# The words of the notation are none that can stand without quotes.
+_PLAIN_LABEL = re.compile(r"(?!(?:AND|OR|NOT)\Z)[A-Za-z_][A-Za-z0-9_]*")
 
 
 def quoted(text: str) -> str:

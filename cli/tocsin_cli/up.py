@@ -157,7 +157,8 @@ class Trial:
         integration = None
         while integration is None:
             self._pause(deadline, "the daemon does not answer")
-            if not occupied:
+            # A call would be tried again for 1.5 s, in which nobody minds signals and children.
+            if not occupied and _accepts(self._listen):
                 integration = self._ask_for_integration()
         self._integration = integration
         self._gateway = self._start_gateway()

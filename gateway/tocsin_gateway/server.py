@@ -1,15 +1,18 @@
 """The HTTP server: gunicorn with one worker of its own ASGI kind.
 
 One process is enough (two are no faster below 32 connections), and one dispatcher combines best. What is set here, and
-why, stands beside each setting; three habits of gunicorn 27's ASGI worker are mended below:
+why, stands beside each setting; four habits of gunicorn 27's ASGI worker are mended below:
 
 * At a stop it waits for idle keep-alive connections until its patience ends. Alertmanager keeps its connections for
   five minutes: every stop would take that patience. Idle connections are closed at once instead.
+* It looks once a second whether it is to stop. Its listener is open meanwhile, and a restart takes that much longer. It
+  is woken instead.
 * It gives the head of a connection's first request unlimited time. It gets the time of an idle connection.
 * It listens with asyncio's queue of 100 connections, whatever `backlog` says. Alertmanager opens one for each group at
   once: with 100 places, some of 400 senders were reset. The queue is as long as the setting says.
 """
 
+import asyncio
 import functools
 import resource
 import sys
@@ -26,7 +29,7 @@ IDLE_SECONDS: Final = 310
 """Alertmanager closes idle connections after 300 s. We must not be first: it might just be sending."""
 
 STOP_SECONDS: Final = 7
-"""For requests in flight at a stop: the 5 s that an answer may take, and up to 1 s until gunicorn's worker looks."""
+"""For requests in flight at a stop: the 5 s that an answer may take, and some for a worker that is busy."""
 
 _HEADER_BYTES: Final = 8190
 """For one header, and for the request line."""
@@ -60,6 +63,7 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.connections: set[Connection] = set()
+        self._pausing: asyncio.Task[Any] | None = None
 
     def init_process(self) -> None:
         """Puts our kind of connection in place of gunicorn's, which has no setting for it."""
@@ -71,7 +75,20 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
         self.loop.create_server = functools.partial(self.loop.create_server, backlog=self.cfg.backlog)
         await super()._serve()
 
+    def notify(self) -> None:
+        """Tells the master that it lives. gunicorn's loop does that before each of its pauses, and nobody else does."""
+        super().notify()
+        self._pausing = asyncio.current_task()
+
+    def handle_exit_signal(self) -> None:
+        """Stops at once: gunicorn's loop takes a cancelled pause for its end. Before the loop nothing is cancelled."""
+        super().handle_exit_signal()
+        if self._pausing is not None:
+            self._pausing.cancel()
+            self._pausing = None
+
     async def _shutdown(self) -> None:
+        self._pausing = None
         for connection in list(self.connections):
             connection.close_if_idle()
         await super()._shutdown()

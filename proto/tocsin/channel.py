@@ -22,23 +22,16 @@ import grpc
 
 SERVICES = ("Access", "AlertGroup", "Audit", "Heartbeat", "Integration", "Monitoring", "Note")
 
-_RETRIES = {
-    "methodConfig": [
-        {
-            "name": [{"service": f"tocsin.v1.{service}Service"} for service in SERVICES],
-            "retryPolicy": {
-                "maxAttempts": 5,  # the most that gRPC allows
-                "initialBackoff": "0.1s",
-                "maxBackoff": "2s",
-                "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
-            },
-        }
-    ]
+RETRIES: dict[str, Any] = {
+    "maxAttempts": 5,  # the most that gRPC allows
+    "initialBackoff": "0.1s",
+    "maxBackoff": "2s",
+    "backoffMultiplier": 2,
+    "retryableStatusCodes": ["UNAVAILABLE"],
 }
+"""How calls are tried again, as gRPC's service configuration has it."""
 
 _OPTIONS = (
-    ("grpc.service_config", json.dumps(_RETRIES)),
     # gRPC's 4 MiB would cut off payloads: Alertmanager's grow beyond, and the gateway takes 32 MiB.
     ("grpc.max_receive_message_length", -1),
     # The daemon is on this machine or this network; a proxy meant for the web must not catch its calls.
@@ -66,7 +59,10 @@ _SYSTEM_ROOTS = (
 
 def options(target: str) -> Sequence[tuple[str, Any]]:
     """Return the options of a channel to `target`."""
-    return _OPTIONS if _is_socket(target) else (*_OPTIONS, *_REMOTE_OPTIONS)
+    names = [{"service": f"tocsin.v1.{service}Service"} for service in SERVICES]
+    configuration = json.dumps({"methodConfig": [{"name": names, "retryPolicy": RETRIES}]})
+    remote = () if _is_socket(target) else _REMOTE_OPTIONS
+    return (("grpc.service_config", configuration), *_OPTIONS, *remote)
 
 
 def credentials(

@@ -1,14 +1,15 @@
 """A fake daemon on a unix socket, and the program run against it in this process."""
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cli_program import Run
 from fake_daemon import FakeDaemon
+from process_fixtures import folder
+from quick_retries import quick_retries
+
+__all__ = ["folder", "quick_retries"]
 
 
 @pytest.fixture(autouse=True)
@@ -16,14 +17,6 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep what the developer has set from reaching the program."""
     for name in ("TOCSIN_TARGET", "TOCSIN_ACTOR", "TOCSIN_TOKEN", "TOCSIN_CA_FILE", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Return an empty folder whose path is short enough for a socket; pytest's own may not be."""
-    path = Path(tempfile.mkdtemp(prefix="tocsin-", dir=os.environ.get("XDG_RUNTIME_DIR") or "/tmp"))
-    yield path
-    shutil.rmtree(path)
 
 
 @pytest.fixture

@@ -46,6 +46,7 @@ def test_the_environment_names_the_target(run: Run, daemon: FakeDaemon) -> None:
     ("code", "exit_code"),
     [
         ("INVALID_ARGUMENT", 2),
+        ("OUT_OF_RANGE", 2),
         ("NOT_FOUND", 3),
         ("FAILED_PRECONDITION", 4),
         ("ALREADY_EXISTS", 4),

@@ -61,6 +61,7 @@ def test_list_of_nothing(run: Run) -> None:
         ),
         (["--label", "job=api", "--label", "a.b=c=d"], 'labels.job = "api" AND labels."a.b" = "c=d"'),
         (["--label", "job="], 'labels.job = ""'),
+        (["--label", "NOT=x", "--label", "NOTE=x"], 'labels."NOT" = "x" AND labels.NOTE = "x"'),
         (
             ["--title", 'say "no" \\ OR yes', "--state", "open"],
             'state != RESOLVED AND title:"say \\"no\\" \\\\ OR yes"',

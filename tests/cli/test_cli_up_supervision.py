@@ -27,7 +27,8 @@ def start_up(folder: Path, log: Path) -> Iterator[StartUp]:
     started: list[Up] = []
 
     def start(*arguments: str, setup: str = "", **env: str) -> Up:
-        environment = {"PYTHONPATH": str(STAND_INS), "STAND_IN_LOG": str(log), **env}
+        path = os.pathsep.join(filter(None, [str(STAND_INS), os.environ.get("PYTHONPATH")]))
+        environment = {"PYTHONPATH": path, "STAND_IN_LOG": str(log), **env}
         started.append(Up(folder, *arguments, env=environment, setup=setup))
         return started[-1]
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from certificates import Certificate, authority, signed
 from process_fixtures import folder, processes, shared_stack, stack
+from quick_retries import quick_retries
 from scripted_daemon import ScriptedDaemon
 from ways import Asyncio, Connect, Plain, Way
 
-__all__ = ["folder", "processes", "shared_stack", "stack"]
+__all__ = ["folder", "processes", "quick_retries", "shared_stack", "stack"]
 
 
 @pytest.fixture

@@ -128,7 +128,8 @@ def test_a_certificate_of_ones_own(
     )
     assert known.call("GetAlertGroup", ASKED, wait_for_ready=False) == GROUP
     with pytest.raises(tocsin.Error):
-        connect(mutual.target, ca_file=ca.certificate, timeout=1).call("GetAlertGroup", ASKED)
+        connect(mutual.target, ca_file=ca.certificate).call("GetAlertGroup", ASKED, wait_for_ready=False)
+    assert len(mutual.calls) == 1
 
 
 def test_arguments_that_contradict_each_other(connect: Connect, ca: Certificate, certificate: Certificate) -> None:

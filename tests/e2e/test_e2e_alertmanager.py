@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from early import early
 from neighbours import NEEDS_ALERTMANAGER, Alertmanager, webhook
-from processes import Processes, Stack, free_port, until
+from processes import Processes, Stack, free_port, running_stack, until
 
 from tocsin.v1.alert_groups_pb2 import Alert, AlertGroup
 
@@ -88,20 +89,22 @@ def test_a_wrong_bearer_token(shared_stack: Stack, processes: Processes, folder:
     assert shared_stack.client.groups(integration) == []
 
 
-def test_the_daemon_comes_back(stack: Stack, processes: Processes, folder: Path) -> None:
+@early
+def test_the_daemon_comes_back() -> None:
     """What Alertmanager has to say while the daemon is away is refused with 503 and arrives, once, when it is back."""
-    integration = stack.client.create("dead daemon")
-    alertmanager = Alertmanager(processes, folder, webhook(integration.url)).start()
-    stack.daemon.kill()
-    alertmanager.fire("HighLoad", "a")
-    until(lambda: alertmanager.failures() > 0, "Alertmanager was refused")
-    assert stack.status("/-/ready") == 503
-    assert stack.status("/-/healthy") == 200
-    stack.start_daemon()
-    group = until(lambda: in_state(stack, integration, AlertGroup.FIRING), "the group fires")
-    alertmanager.fire("HighLoad", "a", ended=True)
-    group = until(lambda: in_state(stack, integration, AlertGroup.RESOLVED), "the group is resolved")
-    assert stack.client.timeline(group) == ["OPENED", "RESOLVED"]
+    with running_stack() as stack:
+        integration = stack.client.create("dead daemon")
+        alertmanager = Alertmanager(stack.processes, stack.folder, webhook(integration.url)).start()
+        stack.daemon.kill()
+        alertmanager.fire("HighLoad", "a")
+        until(lambda: alertmanager.failures() > 0, "Alertmanager was refused")
+        assert stack.status("/-/ready") == 503
+        assert stack.status("/-/healthy") == 200
+        stack.start_daemon()
+        group = until(lambda: in_state(stack, integration, AlertGroup.FIRING), "the group fires")
+        alertmanager.fire("HighLoad", "a", ended=True)
+        group = until(lambda: in_state(stack, integration, AlertGroup.RESOLVED), "the group is resolved")
+        assert stack.client.timeline(group) == ["OPENED", "RESOLVED"]
 
 
 def test_the_gateway_comes_back(stack: Stack, processes: Processes, folder: Path) -> None:

@@ -1,13 +1,14 @@
 """A real Prometheus and a real Alertmanager in front of the real gateway and daemon."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pytest
+from early import early
 from neighbours import NEEDS_ALERTMANAGER, NEEDS_PROMETHEUS, Alertmanager, Demo, prometheus, webhook
-from processes import Process, Processes, Stack, until
+from processes import Client, Processes, running_stack, until
 
 from tocsin.v1.alert_groups_pb2 import AlertGroup
 from tocsin.v1.heartbeats_pb2 import Heartbeat
@@ -21,20 +22,26 @@ class Site:
     """A site that is watched: what it watches, by what, and where it is reported."""
 
     demo: Demo
-    prometheus: Process
     alertmanager: Alertmanager
+    client: Client
     integration: Integration
 
 
-@pytest.fixture(scope="module")
-def site(shared_stack: Stack) -> Iterator[Site]:
+@contextmanager
+def running_site() -> Iterator[Site]:
     """A site with the configuration of a newcomer: alerts to one URL, the heartbeat to the other."""
+    with running_stack() as stack, _site(stack.client) as site:
+        yield site
+
+
+@contextmanager
+def _site(client: Client) -> Iterator[Site]:
     processes = Processes()
     demo = Demo()
     with TemporaryDirectory(prefix="tocsin-") as name:
         folder = Path(name)
-        integration = shared_stack.client.create("Prometheus of the site")
-        shared_stack.client.expect_beats(integration, 10)
+        integration = client.create("Prometheus of the site")
+        client.expect_beats(integration, 10)
         configuration = webhook(integration.url)
         configuration["route"]["routes"] = [
             {"receiver": "heartbeat", "matchers": ['alertname="heartbeat"'], "repeat_interval": "1s"}
@@ -45,60 +52,64 @@ def site(shared_stack: Stack) -> Iterator[Site]:
         alertmanager = Alertmanager(processes, folder, configuration)
         try:
             alertmanager.start()
-            with prometheus(processes, folder, alertmanager, demo) as process:
-                yield Site(demo, process, alertmanager, integration)
+            with prometheus(processes, folder, alertmanager, demo):
+                yield Site(demo, alertmanager, client, integration)
         finally:
             processes.close()
             demo.close()
 
 
-def test_a_gauge_that_falls_and_rises(shared_stack: Stack, site: Site) -> None:
+@early
+def test_a_gauge_that_falls_and_rises() -> None:
     """A rule that begins to fire in Prometheus opens a group, and ends it when it fires no more."""
+    with running_site() as site:
 
-    def found(state: AlertGroup.State) -> AlertGroup | None:
-        groups = [group for group in shared_stack.client.groups(site.integration) if group.title == "DemoDown"]
-        return groups[0] if groups and groups[0].state == state else None
+        def found(state: AlertGroup.State) -> AlertGroup | None:
+            groups = [group for group in site.client.groups(site.integration) if group.title == "DemoDown"]
+            return groups[0] if groups and groups[0].state == state else None
 
-    site.demo.up = 0
-    group = until(lambda: found(AlertGroup.FIRING), "the group fires")
-    (alert,) = shared_stack.client.alerts(group)
-    assert dict(alert.labels) == {"alertname": "DemoDown", "instance": site.demo.address, "job": "demo"}
-    assert dict(alert.annotations) == {"summary": "the demo is down"}
-    assert "demo_up" in alert.generator_url
-    site.demo.up = 1
-    group = until(lambda: found(AlertGroup.RESOLVED), "the group is resolved")
-    assert group.resolve_reason == AlertGroup.SOURCE
-    assert shared_stack.client.timeline(group) == ["OPENED", "RESOLVED"]
+        site.demo.up = 0
+        group = until(lambda: found(AlertGroup.FIRING), "the group fires")
+        (alert,) = site.client.alerts(group)
+        assert dict(alert.labels) == {"alertname": "DemoDown", "instance": site.demo.address, "job": "demo"}
+        assert dict(alert.annotations) == {"summary": "the demo is down"}
+        assert "demo_up" in alert.generator_url
+        site.demo.up = 1
+        group = until(lambda: found(AlertGroup.RESOLVED), "the group is resolved")
+        assert group.resolve_reason == AlertGroup.SOURCE
+        assert site.client.timeline(group) == ["OPENED", "RESOLVED"]
 
 
-def test_a_heartbeat_that_stops_and_comes_back(shared_stack: Stack, site: Site) -> None:
+@early
+def test_a_heartbeat_that_stops_and_comes_back() -> None:
     """The rule that always fires is a heartbeat; when Alertmanager stops, a group says whose beats are missing, and it
     is resolved when they come again."""
+    with running_site() as site:
 
-    def state_is(state: Heartbeat.State) -> bool:
-        return shared_stack.client.heartbeat(site.integration).state == state
+        def state_is(state: Heartbeat.State) -> bool:
+            return site.client.heartbeat(site.integration).state == state
 
-    def missing() -> list[AlertGroup]:
-        groups = shared_stack.client.groups(site.integration)
-        return [group for group in groups if group.source == AlertGroup.HEARTBEAT]
+        def missing() -> list[AlertGroup]:
+            groups = site.client.groups(site.integration)
+            return [group for group in groups if group.source == AlertGroup.HEARTBEAT]
 
-    until(lambda: state_is(Heartbeat.UP), "the heartbeat is up")
-    assert missing() == []
-    site.alertmanager.process.stop()
-    (group,) = until(missing, "the heartbeat is missing")
-    assert group.state == AlertGroup.FIRING
-    assert group.title == "Heartbeat missing: Prometheus of the site"
-    (alert,) = shared_stack.client.alerts(group)
-    last_beat = shared_stack.client.heartbeat(site.integration).last_beat_time.ToDatetime()
-    assert "Prometheus of the site" in alert.annotations["description"]
-    assert "10s" in alert.annotations["description"]
-    assert f"{last_beat:%Y-%m-%dT%H:%M:%SZ}" in alert.annotations["description"]
-    assert state_is(Heartbeat.MISSING)
+        until(lambda: state_is(Heartbeat.UP), "the heartbeat is up")
+        assert missing() == []
+        site.alertmanager.process.stop()
+        (group,) = until(missing, "the heartbeat is missing")
+        assert group.state == AlertGroup.FIRING
+        assert group.title == "Heartbeat missing: Prometheus of the site"
+        (alert,) = site.client.alerts(group)
+        last_beat = site.client.heartbeat(site.integration).last_beat_time.ToDatetime()
+        assert "Prometheus of the site" in alert.annotations["description"]
+        assert "10s" in alert.annotations["description"]
+        assert f"{last_beat:%Y-%m-%dT%H:%M:%SZ}" in alert.annotations["description"]
+        assert state_is(Heartbeat.MISSING)
 
-    site.alertmanager.start()
-    until(lambda: missing()[0].state == AlertGroup.RESOLVED, "the group is resolved")
-    (group,) = missing()
-    assert group.resolve_reason == AlertGroup.SOURCE
-    assert state_is(Heartbeat.UP)
-    # Nothing but missing beats was told: a heartbeat alert is no alert.
-    assert not [g for g in shared_stack.client.groups(site.integration) if g.title == "heartbeat"]
+        site.alertmanager.start()
+        until(lambda: missing()[0].state == AlertGroup.RESOLVED, "the group is resolved")
+        (group,) = missing()
+        assert group.resolve_reason == AlertGroup.SOURCE
+        assert state_is(Heartbeat.UP)
+        # Nothing but missing beats was told: a heartbeat alert is no alert.
+        assert not [g for g in site.client.groups(site.integration) if g.title == "heartbeat"]

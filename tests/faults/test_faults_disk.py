@@ -4,21 +4,22 @@ import resource
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from early import early
 from load import assert_sound
-from processes import Answer, Sender, Stack, notification, until
+from processes import Answer, Sender, Stack, notification, running_stack, until
 
 from tocsin.v1.integrations_pb2 import Integration
 
 UNLIMITED = resource.RLIM_INFINITY
 
 
-@pytest.fixture
-def small_disk(folder: Path) -> Iterator[Path]:
-    """The data folder of the stack, on a file system of 2 MiB."""
+@contextmanager
+def small_disk(folder: Path) -> Iterator[None]:
+    """The data folder of the stack, on a file system of 2 MiB of which a ballast takes half."""
     data = folder / "data"
     data.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(data)]
@@ -28,8 +29,11 @@ def small_disk(folder: Path) -> Iterator[Path]:
         pytest.skip("there is no mount command here")
     if done.returncode:
         pytest.skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
-    yield data
-    subprocess.run(["umount", "--lazy", str(data)], check=True)
+    try:
+        (data / "ballast").write_bytes(bytes(1024 * 1024))
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(data)], check=True)
 
 
 def fill(stack: Stack, integration: Integration) -> list[str]:
@@ -92,53 +96,57 @@ def _post(stack: Stack, integration: Integration, key: str) -> Answer:
         sender.close()
 
 
-def test_a_full_disk(small_disk: Path, stack: Stack) -> None:
+@early
+def test_a_full_disk() -> None:
     """On a full disk notifications are refused with 503 and what is there can be read; all goes on by itself when there
     is room again."""
-    integration = stack.client.create("full disk")
-    ballast = small_disk / "ballast"
-    ballast.write_bytes(bytes(1024 * 1024))
-    taken = fill(stack, integration)
-    assert taken
-    assert_refuses_and_recovers(stack, integration, taken, ballast.unlink)
+    with running_stack(small_disk) as stack:
+        integration = stack.client.create("full disk")
+        ballast = stack.data / "ballast"
+        taken = fill(stack, integration)
+        assert taken
+        assert_refuses_and_recovers(stack, integration, taken, ballast.unlink)
 
 
-def test_a_daemon_killed_on_a_full_disk(small_disk: Path, stack: Stack) -> None:
+@early
+def test_a_daemon_killed_on_a_full_disk() -> None:
     """A daemon that was killed when the disk was full loses nothing; it comes back at the latest when there is room."""
-    integration = stack.client.create("full disk")
-    ballast = small_disk / "ballast"
-    ballast.write_bytes(bytes(1024 * 1024))
-    taken = fill(stack, integration)
-    stack.daemon.kill()
-    take_what_is_free(ballast)
-    stack.start_daemon()
-    # It may serve what is there, or say why it cannot; its service manager starts it again then.
-    until(lambda: not stack.daemon.running or stack.daemon.log.count('"ready"') == 2, "the daemon has looked")
-    assert "Traceback" not in stack.daemon.log
-    ballast.unlink()
-    if not stack.daemon.running:
-        assert f"tocsind: {stack.data}: the file cannot be used" in stack.daemon.log
+    with running_stack(small_disk) as stack:
+        integration = stack.client.create("full disk")
+        ballast = stack.data / "ballast"
+        taken = fill(stack, integration)
+        stack.daemon.kill()
+        take_what_is_free(ballast)
         stack.start_daemon()
-    stack.wait_ready()
-    until(lambda: _post(stack, integration, "taken again").status == 200, "a notification is taken")
-    # The one that found the disk full may have waited in the gateway until now.
-    waiting = f"key {len(taken)}"
-    assert [key for key in keys(stack, integration) if key != waiting] == sorted([*taken, "taken again"])
-    assert_sound(stack.data)
+        # It may serve what is there, or say why it cannot; its service manager starts it again then.
+        until(lambda: not stack.daemon.running or stack.daemon.log.count('"ready"') == 2, "the daemon has looked")
+        assert "Traceback" not in stack.daemon.log
+        ballast.unlink()
+        if not stack.daemon.running:
+            assert f"tocsind: {stack.data}: the file cannot be used" in stack.daemon.log
+            stack.start_daemon()
+        stack.wait_ready()
+        until(lambda: _post(stack, integration, "taken again").status == 200, "a notification is taken")
+        # The one that found the disk full may have waited in the gateway until now.
+        waiting = f"key {len(taken)}"
+        assert [key for key in keys(stack, integration) if key != waiting] == sorted([*taken, "taken again"])
+        assert_sound(stack.data)
 
 
-def test_writing_fails(stack: Stack) -> None:
+@early
+def test_writing_fails() -> None:
     """When every write to a file fails, that of the log too, it is like a full disk."""
-    integration = stack.client.create("failing disk")
-    sender = stack.sender()
-    taken = [f"key {number}" for number in range(20)]
-    for key in taken:
-        assert sender.post(integration.url, notification(key)) == 200
-    sender.close()
-    resource.prlimit(stack.daemon.pid, resource.RLIMIT_FSIZE, (0, UNLIMITED))
-    assert_refuses_and_recovers(
-        stack,
-        integration,
-        taken,
-        lambda: resource.prlimit(stack.daemon.pid, resource.RLIMIT_FSIZE, (UNLIMITED, UNLIMITED)) and None,
-    )
+    with running_stack() as stack:
+        integration = stack.client.create("failing disk")
+        sender = stack.sender()
+        taken = [f"key {number}" for number in range(20)]
+        for key in taken:
+            assert sender.post(integration.url, notification(key)) == 200
+        sender.close()
+        resource.prlimit(stack.daemon.pid, resource.RLIMIT_FSIZE, (0, UNLIMITED))
+        assert_refuses_and_recovers(
+            stack,
+            integration,
+            taken,
+            lambda: resource.prlimit(stack.daemon.pid, resource.RLIMIT_FSIZE, (UNLIMITED, UNLIMITED)) and None,
+        )

@@ -1,23 +1,22 @@
 """Our own outages are no missing heartbeats; real silence is, to the moment.
 
-The shortest interval is 10 seconds, so the scenes of this module are played at the same time, each on a stage of its
-own, and each test tells what became of one.
+Time in which no beat could be received does not count against its sender; once it could be, silence does.
+
+The shortest interval is 10 seconds, so these tests run at the same time, beside the others of this suite, each on a
+stage of its own.
 """
 
-import shutil
+import contextlib
 import signal
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-from processes import Processes, Stack, until
+from early import early
+from processes import Stack, running_stack, until
 
 from tocsin.v1.alert_groups_pb2 import AlertGroup
 from tocsin.v1.heartbeats_pb2 import Heartbeat
-from tocsin.v1.integrations_pb2 import Integration
 
 INTERVAL = 10
 
@@ -28,12 +27,6 @@ class Stage:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.client = stack.client
-        self.integration: Integration
-        self._first_beat = 0.0
-
-    def open(self) -> None:
-        """Starts it all, and beats."""
-        self.stack.start()
         self.integration = self.client.create("a quiet place")
         self.client.expect_beats(self.integration, INTERVAL)
         assert self.beat() == 200
@@ -77,108 +70,90 @@ class Stage:
         assert alarm.state == AlertGroup.RESOLVED
 
 
-def without_a_daemon(stage: Stage) -> None:
+@contextlib.contextmanager
+def on_stage() -> Iterator[Stage]:
+    """A stage for one test."""
+    with running_stack() as stack:
+        yield Stage(stack)
+
+
+@early
+def test_no_alarm_without_a_daemon() -> None:
     """The daemon is gone when the next beat would be due."""
-    stage.wait_until(7)
-    stage.stack.daemon.kill()
-    gone = time.monotonic()
-    stage.wait_until(INTERVAL + 2)
-    outage = time.monotonic() - gone
-    stage.stack.start_daemon()
-    stage.assert_quiet()
-    stage.assert_noticed(outage)
-
-
-def without_a_gateway(stage: Stage) -> None:
-    """The gateway is gone when the next beat would be due."""
-    stage.wait_until(7)
-    stage.stack.gateway.kill()
-    until(lambda: "a gateway left" in stage.stack.daemon.log, "the daemon has noticed")
-    gone = time.monotonic()
-    stage.wait_until(INTERVAL + 2)
-    outage = time.monotonic() - gone
-    stage.assert_quiet()
-    stage.stack.start_gateway()
-    stage.stack.wait_ready()
-    stage.assert_noticed(outage)
-
-
-def with_a_frozen_gateway(stage: Stage) -> None:
-    """The gateway hangs from some time before the next beat would be due; the sender waits for its answer."""
-    stage.wait_until(4)
-    stage.stack.gateway.send_group(signal.SIGSTOP)
-    with ThreadPoolExecutor() as pool:
-        beat = pool.submit(stage.beat)
+    with on_stage() as stage:
+        stage.wait_until(7)
+        stage.stack.daemon.kill()
+        gone = time.monotonic()
         stage.wait_until(INTERVAL + 2)
-        assert stage.alarms() == []
-        stage.stack.gateway.send_group(signal.SIGCONT)
-        assert beat.result() == 200
-    stage.assert_quiet()
+        outage = time.monotonic() - gone
+        stage.stack.start_daemon()
+        stage.assert_quiet()
+        stage.assert_noticed(outage)
 
 
-def with_a_frozen_daemon(stage: Stage) -> None:
+@early
+def test_no_alarm_without_a_gateway() -> None:
+    """The gateway is gone when the next beat would be due."""
+    with on_stage() as stage:
+        stage.wait_until(7)
+        stage.stack.gateway.kill()
+        until(lambda: "a gateway left" in stage.stack.daemon.log, "the daemon has noticed")
+        gone = time.monotonic()
+        stage.wait_until(INTERVAL + 2)
+        outage = time.monotonic() - gone
+        stage.assert_quiet()
+        stage.stack.start_gateway()
+        stage.stack.wait_ready()
+        stage.assert_noticed(outage)
+
+
+@early
+def test_no_alarm_with_a_frozen_gateway() -> None:
+    """The gateway hangs from some time before the next beat would be due; the sender waits for its answer."""
+    with on_stage() as stage:
+        stage.wait_until(4)
+        stage.stack.gateway.freeze()
+        with ThreadPoolExecutor() as pool:
+            beat = pool.submit(stage.beat)
+            stage.wait_until(INTERVAL + 2)
+            assert stage.alarms() == []
+            stage.stack.gateway.send_group(signal.SIGCONT)
+            assert beat.result() == 200
+        stage.assert_quiet()
+
+
+@early
+def test_no_alarm_with_a_frozen_daemon() -> None:
     """The daemon hangs from some time before the next beat would be due; the sender is told to try again."""
-    stage.wait_until(4)
-    stage.stack.daemon.send(signal.SIGSTOP)
-    assert stage.beat() == 503
-    stage.wait_until(INTERVAL + 2)
-    stage.stack.daemon.send(signal.SIGCONT)
-    stage.assert_quiet()
-    assert stage.beat() == 200
+    with on_stage() as stage:
+        stage.wait_until(4)
+        stage.stack.daemon.freeze()
+        assert stage.beat() == 503
+        stage.wait_until(INTERVAL + 2)
+        stage.stack.daemon.send_group(signal.SIGCONT)
+        stage.assert_quiet()
+        assert stage.beat() == 200
 
 
-def with_a_gateway_frozen_late(stage: Stage) -> None:
+@early
+def test_no_alarm_with_a_gateway_frozen_late() -> None:
     """The gateway hangs from just before the next beat would be due."""
-    stage.wait_until(INTERVAL - 2)
-    stage.stack.gateway.send_group(signal.SIGSTOP)
-    stage.wait_until(INTERVAL + 2)
-    alarms = stage.alarms()
-    stage.stack.gateway.send_group(signal.SIGCONT)
-    assert alarms == []
+    with on_stage() as stage:
+        stage.wait_until(INTERVAL - 2)
+        stage.stack.gateway.freeze()
+        stage.wait_until(INTERVAL + 2)
+        alarms = stage.alarms()
+        stage.stack.gateway.send_group(signal.SIGCONT)
+        assert alarms == []
 
 
-def with_a_daemon_frozen_late(stage: Stage) -> None:
+@early
+def test_no_alarm_with_a_daemon_frozen_late() -> None:
     """The daemon hangs from just before the next beat would be due."""
-    stage.wait_until(INTERVAL - 2)
-    stage.stack.daemon.send(signal.SIGSTOP)
-    stage.wait_until(INTERVAL + 4)
-    stage.stack.daemon.send(signal.SIGCONT)
-    assert stage.beat() == 200
-    assert stage.alarms() == []
-
-
-SCENES = [
-    without_a_daemon,
-    without_a_gateway,
-    with_a_frozen_gateway,
-    with_a_frozen_daemon,
-    with_a_gateway_frozen_late,
-    with_a_daemon_frozen_late,
-]
-
-
-@pytest.fixture(scope="module")
-def played() -> Iterator[dict[str, "Future[None]"]]:
-    """What became of the scenes, by their names."""
-    processes = Processes()
-    folder = Path(tempfile.mkdtemp(prefix="tocsin-"))
-    stages = []
-    for scene in SCENES:
-        (folder / scene.__name__).mkdir()
-        stages.append(Stage(Stack(processes, folder / scene.__name__)))
-    try:
-        with ThreadPoolExecutor(len(SCENES)) as pool:
-            for stage in stages:
-                stage.open()
-            yield {scene.__name__: pool.submit(scene, stage) for scene, stage in zip(SCENES, stages, strict=True)}
-    finally:
-        for stage in stages:
-            stage.stack.close()
-        processes.close()
-        shutil.rmtree(folder)
-
-
-@pytest.mark.parametrize("scene", SCENES)
-def test_no_false_alarm(played: dict[str, "Future[None]"], scene: Callable[[Stage], None]) -> None:
-    """Time in which no beat could be received does not count against its sender; once it could be, silence does."""
-    played[scene.__name__].result()
+    with on_stage() as stage:
+        stage.wait_until(INTERVAL - 2)
+        stage.stack.daemon.freeze()
+        stage.wait_until(INTERVAL + 4)
+        stage.stack.daemon.send_group(signal.SIGCONT)
+        assert stage.beat() == 200
+        assert stage.alarms() == []

@@ -9,11 +9,10 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from processes import Processes, Stack, notification, until
+from processes import Stack, notification, running_stack, until
 
 from tocsin.v1.integrations_pb2 import Integration
 
@@ -28,15 +27,8 @@ ALERT = FINE["alerts"][0]
 @pytest.fixture(scope="module")
 def target() -> Iterator[Stack]:
     """The stack that has to bear it all."""
-    processes = Processes()
-    with TemporaryDirectory(prefix="tocsin-") as name:
-        stack = Stack(processes, Path(name))
-        try:
-            stack.start()
-            yield stack
-        finally:
-            stack.close()
-            processes.close()
+    with running_stack() as stack:
+        yield stack
 
 
 @pytest.fixture(scope="module")

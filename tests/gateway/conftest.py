@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gateway_harness import SECRET, FakeDaemon, Gateway
+from gateway_harness import SECRET, FakeDaemon, Gateway, gateway_alone
 
 
 @pytest.fixture(scope="session")
@@ -43,17 +43,18 @@ def daemon(_shared_daemon: FakeDaemon) -> FakeDaemon:
 
 
 @pytest.fixture
-def own_daemon(runtime_directory: Path) -> Iterator[FakeDaemon]:
-    """A daemon for one test, not started yet."""
-    daemon = FakeDaemon(str(runtime_directory / "own.sock"))
-    yield daemon
-    daemon.stop()
+def _alone() -> Iterator[tuple[FakeDaemon, Gateway]]:
+    with gateway_alone() as both:
+        yield both
 
 
 @pytest.fixture
-def own_gateway(own_daemon: FakeDaemon) -> Iterator[Gateway]:
+def own_daemon(_alone: tuple[FakeDaemon, Gateway]) -> FakeDaemon:
+    """A daemon for one test, not started yet."""
+    return _alone[0]
+
+
+@pytest.fixture
+def own_gateway(_alone: tuple[FakeDaemon, Gateway]) -> Gateway:
     """A gateway for one test, in front of `own_daemon`."""
-    gateway = Gateway(own_daemon.target)
-    yield gateway
-    gateway.stop()
-    assert SECRET not in gateway.log
+    return _alone[1]

@@ -1,5 +1,6 @@
 """A real gateway process, and a daemon that does as a test tells it."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import grpc
+from early import told
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from tocsin.v1 import intake_pb2, intake_pb2_grpc
@@ -187,6 +189,11 @@ class Gateway:
         assert found, name
         return float(found[1])
 
+    def terminate_worker(self) -> None:
+        """Tells the process that serves, and not its master, to stop."""
+        (worker,) = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        os.kill(int(worker), signal.SIGTERM)
+
     def stop(self) -> int:
         """Stops it as a service manager does; returns its exit status."""
         if self.process.poll() is None:
@@ -198,3 +205,18 @@ class Gateway:
             raise
         finally:
             self._listener.close()
+
+
+@contextlib.contextmanager
+def gateway_alone() -> Iterator[tuple[FakeDaemon, Gateway]]:
+    """A gateway in front of a daemon that is not started yet."""
+    with tempfile.TemporaryDirectory(prefix="tocsin-") as folder:
+        daemon = FakeDaemon(f"{folder}/own.sock")
+        gateway = Gateway(daemon.target)
+        try:
+            with told(lambda: gateway.log):
+                yield daemon, gateway
+        finally:
+            gateway.stop()
+            daemon.stop()
+        assert SECRET not in gateway.log

@@ -4,32 +4,36 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from gateway_harness import HEARTBEAT, NOTIFY, SECRET, FakeDaemon, Gateway, capture, parse_answer
+import pytest
+from early import early
+from gateway_harness import HEARTBEAT, NOTIFY, SECRET, FakeDaemon, Gateway, capture, gateway_alone, parse_answer
 
 BODY = capture("firing_partly_resolved_one_of_three")
 HEAD = f"POST {NOTIFY} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()
 
 
-def test_away_and_back(own_daemon: FakeDaemon, own_gateway: Gateway) -> None:
+@early
+def test_away_and_back() -> None:
     """Without the daemon a sender hears 503 within its deadline; once it is there, all is well without a restart."""
-    started = time.monotonic()
-    with ThreadPoolExecutor(4) as pool:
-        answers = [pool.submit(own_gateway.ask, "POST", NOTIFY, BODY) for _ in range(3)]
-        answers.append(pool.submit(own_gateway.ask, "GET", HEARTBEAT))
-        assert own_gateway.ask("GET", "/-/healthy").status == 200
-        assert own_gateway.ask("GET", "/-/ready").status == 503
-        assert own_gateway.ask("POST", NOTIFY, b"{}").status == 400
-        for answer in answers:
-            assert answer.result().status == 503
-            assert answer.result().headers["retry-after"] == "1"
-    assert time.monotonic() - started < 10, "Alertmanager's shortest window"
-    assert own_gateway.metric("tocsin_gateway_attending") == 0
-    own_daemon.start()
-    assert own_gateway.ask("POST", NOTIFY, BODY).status == 200
-    own_daemon.wait_for(lambda: bool(own_daemon.pulses))
-    assert own_gateway.ask("GET", "/-/ready").status == 200
-    assert own_gateway.log.count("the daemon is not there") == 1
-    assert own_gateway.log.count("the daemon is there") == 1
+    with gateway_alone() as (daemon, gateway):
+        started = time.monotonic()
+        with ThreadPoolExecutor(4) as pool:
+            answers = [pool.submit(gateway.ask, "POST", NOTIFY, BODY) for _ in range(3)]
+            answers.append(pool.submit(gateway.ask, "GET", HEARTBEAT))
+            assert gateway.ask("GET", "/-/healthy").status == 200
+            assert gateway.ask("GET", "/-/ready").status == 503
+            assert gateway.ask("POST", NOTIFY, b"{}").status == 400
+            for answer in answers:
+                assert answer.result().status == 503
+                assert answer.result().headers["retry-after"] == "1"
+        assert time.monotonic() - started < 10, "Alertmanager's shortest window"
+        assert gateway.metric("tocsin_gateway_attending") == 0
+        daemon.start()
+        assert gateway.ask("POST", NOTIFY, BODY).status == 200
+        daemon.wait_for(lambda: bool(daemon.pulses))
+        assert gateway.ask("GET", "/-/ready").status == 200
+        assert gateway.log.count("the daemon is not there") == 1
+        assert gateway.log.count("the daemon is there") == 1
 
 
 def test_a_restart_in_mid_flight_is_waited_for(own_daemon: FakeDaemon, own_gateway: Gateway) -> None:
@@ -45,24 +49,28 @@ def test_a_restart_in_mid_flight_is_waited_for(own_daemon: FakeDaemon, own_gatew
         assert [answer.result().status for answer in [first, *more]] == [200] * 6
 
 
-def test_a_hanging_daemon(own_daemon: FakeDaemon, own_gateway: Gateway) -> None:
+@early
+def test_a_hanging_daemon() -> None:
     """If the daemon hangs, each sender hears 503 by its own deadline, and the next one is served when it goes on."""
-    own_daemon.start()
-    own_daemon.wait_for(lambda: bool(own_daemon.pulses))
-    own_daemon.go_on.clear()
-    with ThreadPoolExecutor(2) as pool:
-        hanging = pool.submit(own_gateway.ask, "POST", NOTIFY, BODY)
-        own_daemon.wait_for(lambda: len(own_daemon.calls) == 1)
-        younger = pool.submit(own_gateway.ask, "POST", NOTIFY, BODY)
-        answers = [hanging.result(), younger.result()]
-    assert [answer.status for answer in answers] == [503, 503]
-    assert [answer.headers["retry-after"] for answer in answers] == ["1", "1"]
-    own_daemon.go_on.set()
-    assert own_gateway.ask("POST", NOTIFY, BODY).status == 200
+    with gateway_alone() as (daemon, gateway):
+        daemon.start()
+        daemon.wait_for(lambda: bool(daemon.pulses))
+        daemon.go_on.clear()
+        with ThreadPoolExecutor(2) as pool:
+            hanging = pool.submit(gateway.ask, "POST", NOTIFY, BODY)
+            daemon.wait_for(lambda: len(daemon.calls) == 1)
+            younger = pool.submit(gateway.ask, "POST", NOTIFY, BODY)
+            answers = [hanging.result(), younger.result()]
+        assert [answer.status for answer in answers] == [503, 503]
+        assert [answer.headers["retry-after"] for answer in answers] == ["1", "1"]
+        daemon.go_on.set()
+        assert gateway.ask("POST", NOTIFY, BODY).status == 200
 
 
-def test_a_stop_answers_what_is_in_flight(own_daemon: FakeDaemon, own_gateway: Gateway) -> None:
-    """At SIGTERM requests in flight are answered, and idle connections do not hold the stop up."""
+@pytest.mark.parametrize("everybody", [False, True])
+def test_a_stop_answers_what_is_in_flight(own_daemon: FakeDaemon, own_gateway: Gateway, everybody: bool) -> None:
+    """At SIGTERM requests in flight are answered, and idle connections do not hold the stop up; not even where all
+    processes are told, and the worker hears it twice."""
     own_daemon.start()
     idle = own_gateway.connect()
     idle.sendall(HEAD + BODY)
@@ -72,6 +80,8 @@ def test_a_stop_answers_what_is_in_flight(own_daemon: FakeDaemon, own_gateway: G
     busy = own_gateway.connect()
     busy.sendall(HEAD + BODY)
     own_daemon.wait_for(lambda: len(own_daemon.calls) == 2)
+    if everybody:
+        own_gateway.terminate_worker()
     own_gateway.process.terminate()
     assert idle.recv(4096) == b""
     assert fresh.recv(4096) == b""

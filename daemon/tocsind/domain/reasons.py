@@ -149,6 +149,14 @@ class Reason(Enum):
         "Begin anew with `initial_snapshot`.",
         metadata=("last_revision",),
     )
+    TOO_MANY_LISTS = Entry(
+        Code.EXHAUSTED,
+        "As many lists as can be made at once of what has to be compared group by group are being made already.",
+        "Try again later; ask for `state`, `integration` and times of creation, which an index knows, and for the "
+        "total only where it is shown. `most` is how many there can be.",
+        metadata=("most",),
+        retry_after=1,
+    )
     TOO_MANY_WATCHERS = Entry(
         Code.EXHAUSTED,
         "As many callers as can watch at once do so already.",

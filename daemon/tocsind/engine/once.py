@@ -29,7 +29,8 @@ def once(
     Returns the kept answer to an earlier request, or None where it was done now. `request` is the request in a form
     that is the same for the same request. TocsinError: INVALID (REQUEST_ID_REUSED), and what `do` raises.
     """
-    who = by.token or by.actor
+    # Who has no token chooses its name, and may choose that of somebody's token.
+    who = f"token {by.token}" if by.token else f"actor {by.actor}"
     key = hashlib.sha256(f"{who}\n{request_id}".encode()).digest()
     digest = hashlib.sha256(by.method.encode() + b"\n" + request).digest()
     known = requests.find(transaction.connection, key, transaction.now - KEPT)

@@ -1,6 +1,7 @@
 """AlertGroupService; watching and batches have files of their own."""
 
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from typing import Protocol
 
 import grpc
@@ -14,9 +15,11 @@ from tocsind.engine.engine import Engine
 from tocsind.rpc import decode, encode, group_batches, group_filter, names, paging
 from tocsind.rpc.access import caller
 from tocsind.rpc.mutation import Repeatable, change
+from tocsind.rpc.slow_lists import SlowLists
 from tocsind.rpc.watch import Watch
 from tocsind.sqlite import alert_groups as rows
 from tocsind.sqlite import alerts, events
+from tocsind.sqlite.group_list import is_slow
 
 
 class _Acting(Repeatable, Protocol):
@@ -32,6 +35,7 @@ class AlertGroupServicer(alert_groups_pb2_grpc.AlertGroupServiceServicer):
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._watch = Watch(engine)
+        self._slow_lists = SlowLists(engine.clock)
 
     def GetAlertGroup(
         self, request: alert_groups_pb2.GetAlertGroupRequest, context: grpc.ServicerContext
@@ -53,7 +57,10 @@ class AlertGroupServicer(alert_groups_pb2_grpc.AlertGroupServiceServicer):
         newest_first = paging.newest_first(request.order_by)
         scope = f"alertGroups {wanted} {newest_first}"
         after = paging.pair_after(scope, request.page_token)
-        with self._engine.store.reading() as connection:
+        with ExitStack() as stack:
+            if is_slow(wanted):
+                stack.enter_context(self._slow_lists.place())
+            connection = stack.enter_context(self._engine.store.reading())
             listed = group_filter.listed(connection, wanted, newest_first=newest_first)
             page = listed.page(connection, after, size)
             total = listed.count(connection) if request.include_total_size else 0
@@ -104,9 +111,10 @@ class AlertGroupServicer(alert_groups_pb2_grpc.AlertGroupServiceServicer):
         number, latest = names.payload_of(request.name)
         with self._engine.store.reading() as connection:
             found = alerts.payload(connection, number, latest)
-        if found is None:
+        payload = encode.payload(request.name, *found) if found is not None else None
+        if payload is None:
             raise not_found(request.name)
-        return encode.payload(request.name, *found)
+        return payload
 
     def BatchGetPayloads(
         self, request: alert_groups_pb2.BatchGetPayloadsRequest, context: grpc.ServicerContext

@@ -26,6 +26,9 @@ from tocsind.sqlite.alerts import AlertRow
 from tocsind.sqlite.audit import AuditRow
 from tocsind.sqlite.events import EventRow
 
+MOST_PAYLOAD = 255 * 1024 * 1024
+"""Bytes of the largest payload that is unpacked: what a message of gRPC has room for."""
+
 
 def timestamp(microseconds: int) -> Timestamp:
     """Returns a time given in microseconds since 1970."""
@@ -180,9 +183,17 @@ def event(row: EventRow) -> alert_groups_pb2.Event:
     )
 
 
-def payload(name: str, received: int, compressed: bytes) -> alert_groups_pb2.Payload:
-    """Returns a payload as it came."""
-    return alert_groups_pb2.Payload(name=name, body=zlib.decompress(compressed), receive_time=timestamp(received))
+def payload(name: str, received: int, compressed: bytes) -> alert_groups_pb2.Payload | None:
+    """Returns a payload as it came; None where it cannot be unpacked, or only to more than `MOST_PAYLOAD`: whoever
+    handed it in, it must not break the calls of who reads it, or fill the memory."""
+    unpacking = zlib.decompressobj()
+    try:
+        body = unpacking.decompress(compressed, MOST_PAYLOAD)
+    except zlib.error:
+        return None
+    if not unpacking.eof:
+        return None
+    return alert_groups_pb2.Payload(name=name, body=body, receive_time=timestamp(received))
 
 
 def note(found: Note) -> notes_pb2.Note:

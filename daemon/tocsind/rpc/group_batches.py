@@ -77,6 +77,8 @@ def payloads(engine: Engine, asked: Sequence[str]) -> alert_groups_pb2.BatchGetP
         if row is None:
             continue
         payload = encode.payload(name, *row)
+        if payload is None:
+            continue
         size += len(payload.body)
         if size > MOST_PAYLOAD_BYTES and found:
             raise invalid("names", f"these payloads are over {MOST_PAYLOAD_BYTES} bytes long together: ask for fewer")

@@ -48,10 +48,11 @@ from tocsind.rpc.health import SERVICES, Health
 from tocsind.rpc.heartbeats import HeartbeatServicer
 from tocsind.rpc.intake import IntakeServicer
 from tocsind.rpc.integrations import IntegrationServicer
-from tocsind.rpc.interceptor import Interceptor, Streams
+from tocsind.rpc.interceptor import Interceptor
 from tocsind.rpc.monitoring import MonitoringServicer
 from tocsind.rpc.notes import NoteServicer
 from tocsind.rpc.routes import RouteServicer
+from tocsind.rpc.streams import Streams
 from tocsind.rpc.templates import TemplateServicer
 from tocsind.rpc.tls import TlsError, TlsFiles, server_credentials
 from tocsind.rpc.watch_hub import MOST_WATCHERS
@@ -212,12 +213,22 @@ class Server:
         self._intake.close()
 
     def _close(self) -> None:
+        self._run(_end_tasks())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._threads.shutdown()
+        self._loop.close()
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+
+async def _end_tasks() -> None:
+    """Ends what is still under way in the loop, so that it can be closed."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _is_loopback(address: str) -> bool:

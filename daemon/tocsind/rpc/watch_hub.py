@@ -31,7 +31,7 @@ import structlog
 
 from tocsind.domain.errors import Reason, TocsinError
 from tocsind.engine.changes import Changes
-from tocsind.rpc.interceptor import Stream, current_stream
+from tocsind.rpc.streams import Stream, current_stream
 from tocsind.rpc.watch_topics import PAGE, PAGE_BYTES, Happening, Message, Topic, happenings
 from tocsind.sqlite import events
 from tocsind.sqlite.store import Store

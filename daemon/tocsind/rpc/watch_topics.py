@@ -8,10 +8,13 @@ Rules
 - Of events written before states before them were kept, the state before may have been any.
 - The last event of a group that somebody deleted goes to all watchers: there is nothing left to compare a filter with.
   It bears the group's name and number and nothing else of it.
+- A group that was wiped has no labels and no title of its own any more: the event of that goes to all whose filter lets
+  the rest of it through.
 """
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 from tocsin.v1 import alert_groups_pb2
@@ -106,10 +109,12 @@ class GroupsTopic:
     def __init__(self, text: str, wanted: GroupFilter) -> None:
         self.key = text
         self.wanted = wanted
+        self._of_wiped = replace(wanted, labels=(), titles=())
 
     def message(self, happening: Happening) -> Message | None:
         """As in `Topic`."""
-        if happening.group is None or matches(self.wanted, happening.group, happening.states):
+        wanted = self._of_wiped if happening.row.event.kind is EventKind.WIPED else self.wanted
+        if happening.group is None or matches(wanted, happening.group, happening.states):
             return happening.whole()
         return None
 

@@ -142,6 +142,11 @@ class GroupList:
         return max(begin, after or begin), end
 
 
+def is_slow(wanted: GroupFilter) -> bool:
+    """Whether groups have to be compared one by one."""
+    return bool(_residual(wanted)[0])
+
+
 def _residual(wanted: GroupFilter) -> tuple[tuple[str, ...], tuple[Any, ...]]:
     """Returns the conditions that no index knows, and their values."""
     conditions: list[str] = []

@@ -25,7 +25,8 @@ STATES: Final = {
 
 _TIME: Final = "%Y-%m-%dT%H:%M:%S"
 _MICROSECOND: Final = timedelta(microseconds=1)
-_PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# The words of the grammar are none that can stand without quotes.
+_PLAIN: Final = re.compile(r"(?!(?:AND|OR|NOT)\Z)[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,11 @@ from pathlib import Path
 import pytest
 from gateway_harness import Gateway
 from oncall_client import Rest
-from oncall_daemon import ADMIN, VIEWER, OncallDaemon
+from oncall_daemon import OncallDaemon
+from oncall_outages import rest_alone, stop_checked
 from process_fixtures import folder, processes, shared_stack
 
 __all__ = ["folder", "processes", "shared_stack"]
-
-
-def _checked(gateway: Gateway) -> None:
-    assert gateway.stop() == 0
-    for secret in (ADMIN, VIEWER):
-        assert secret not in gateway.log
-    assert "Traceback" not in gateway.log
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +26,7 @@ def _oncall_gateway(_oncall_daemon: OncallDaemon) -> Iterator[Gateway]:
     gateway = Gateway(_oncall_daemon.target)
     _oncall_daemon.intake.wait_for(lambda: bool(_oncall_daemon.intake.pulses))
     yield gateway
-    _checked(gateway)
+    stop_checked(gateway)
 
 
 @pytest.fixture
@@ -51,17 +45,18 @@ def rest(_oncall_gateway: Gateway, daemon: OncallDaemon) -> Rest:
 
 
 @pytest.fixture
-def own_oncall_daemon(runtime_directory: Path) -> Iterator[OncallDaemon]:
-    """A daemon for one test, not started yet."""
-    daemon = OncallDaemon(str(runtime_directory / "own-oncall.sock"))
-    yield daemon
-    daemon.stop()
-    assert daemon.without_token == []
+def _alone() -> Iterator[tuple[OncallDaemon, Rest]]:
+    with rest_alone() as both:
+        yield both
 
 
 @pytest.fixture
-def own_rest(own_oncall_daemon: OncallDaemon) -> Iterator[Rest]:
+def own_oncall_daemon(_alone: tuple[OncallDaemon, Rest]) -> OncallDaemon:
+    """A daemon for one test, not started yet."""
+    return _alone[0]
+
+
+@pytest.fixture
+def own_rest(_alone: tuple[OncallDaemon, Rest]) -> Rest:
     """A client of a gateway for one test, in front of `own_oncall_daemon`."""
-    gateway = Gateway(own_oncall_daemon.target)
-    yield Rest(gateway)
-    _checked(gateway)
+    return _alone[1]

@@ -3,9 +3,11 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 
+from early import early
 from gateway_harness import HEARTBEAT, NOTIFY, capture
 from oncall_client import Rest
 from oncall_daemon import OncallDaemon
+from oncall_outages import rest_alone
 
 BODY = capture("firing_partly_resolved_one_of_three")
 
@@ -27,16 +29,20 @@ def test_without_a_daemon_it_says_come_again(own_rest: Rest, own_oncall_daemon: 
     assert told.status == 200
 
 
-def test_a_daemon_that_hangs_is_given_up(rest: Rest, daemon: OncallDaemon) -> None:
+@early
+def test_a_daemon_that_hangs_is_given_up() -> None:
     """Who does not get an answer in time is told to come again, and nothing is left behind."""
-    daemon.go_on.clear()
+    with rest_alone() as (daemon, rest):
+        daemon.start()
+        daemon.intake.wait_for(lambda: bool(daemon.intake.pulses))
+        daemon.go_on.clear()
 
-    told = rest("GET", "alert_groups/")
+        told = rest("GET", "alert_groups/")
 
-    assert (told.status, told.headers["retry-after"]) == (503, "1")
-    assert told.body == {"detail": "the daemon has not answered in time: try again"}
-    daemon.go_on.set()
-    assert rest("GET", "alert_groups/").status == 200
+        assert (told.status, told.headers["retry-after"]) == (503, "1")
+        assert told.body == {"detail": "the daemon has not answered in time: try again"}
+        daemon.go_on.set()
+        assert rest("GET", "alert_groups/").status == 200
 
 
 def test_a_crowd_does_not_hold_up_alerts(rest: Rest, daemon: OncallDaemon) -> None:

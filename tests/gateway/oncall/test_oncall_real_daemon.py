@@ -128,3 +128,85 @@ def test_pages(shared_stack: Stack, ask: Ask) -> None:
 
     assert len(found) == len(set(found)) == 25
     assert found == sorted(found, key=int, reverse=True)
+
+
+ODD_QUERIES = (
+    "page=-1&perpage=-1",
+    "page=%D9%A1&perpage=%D9%A2",
+    "page=0x10&perpage=1e9",
+    "page=" + "9" * 6_000,
+    "perpage=" + "9" * 6_000,
+    "page=1&page=2&perpage=1&perpage=2",
+    "state=new&state=%00",
+    "state=%F0%9F%94%A5",
+    "id=%D9%A1",
+    "id=1%0A",
+    "id=" + "9" * 6_000,
+    "integration_id=../../x",
+    "integration_id=%22%20OR%20state%20%3D%20FIRING",
+    "route_id=-default",
+    "route_id=a%0A-default",
+    "label=AND:x",
+    "label=NOT:x&label=OR:y",
+    "label=a%00b:%00",
+    "label=%22:%5C",
+    "label=%ED%A0%80:%FF",
+    "label=%0D%0A:%0D%0A",
+    "label=" + "k" * 3_000 + ":v",
+    "&".join(f"label=k{n}:v" for n in range(300)),
+    "label=,:v",
+    "label=x%3A%3A:",
+    "started_at=0000-01-01T00:00:00_9999-12-31T23:59:59",
+    "started_at=0001-01-01T00:00:00_9999-12-31T23:59:59",
+    "started_at=%D9%A2%D9%A0%D9%A2%D9%A0-01-01T00:00:00_2100-01-01T00:00:00",
+    "started_at=2020-01-01T00:00:00_2100-01-01T00:00:00_",
+    "started_at=" + "_" * 3_000,
+    "team_id=%22",
+    "name=%00&name=%FF",
+    "routing_regex=(a%2B)%2B%24",
+    ";;;&&&===%%%",
+    "&" * 6_000,
+)
+
+
+@pytest.mark.parametrize("path", ["alert_groups", "integrations", "routes"])
+def test_no_query_is_a_defect(ask: Ask, path: str) -> None:
+    """Whatever stands in it, it is answered or refused, and never as something that passes."""
+    answers = {query[:60]: ask("GET", f"{path}/?{query}")[0] for query in ODD_QUERIES}
+
+    assert {query: status for query, status in answers.items() if status not in (200, 400)} == {}
+
+
+@pytest.mark.parametrize("word", ["AND", "OR", "NOT"])
+def test_a_label_may_be_called_like_a_word_of_filters(shared_stack: Stack, ask: Ask, word: str) -> None:
+    """The daemon would take it for the word."""
+    integration = shared_stack.client.create(f"Labels called {word}")
+    assert shared_stack.sender().post(integration.url, notification(word, commonLabels={word: "x"})) == 200
+
+    assert ask("GET", f"alert_groups/?label={word}:x")[1]["count"] == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"delay": "9" * 5_000},
+        {"delay": 1e308},
+        {"delay": [[]]},
+        {"delay": {}},
+        {"delay": "\x00"},
+        {"delay": -2},
+        {"delay": 2**70},
+        ["delay"],
+        "delay",
+        None,
+    ],
+)
+def test_no_delay_of_a_silence_is_a_defect(shared_stack: Stack, ask: Ask, body: Any) -> None:
+    """What is no number of seconds is refused, and nothing is silenced."""
+    integration = shared_stack.client.create(f"Delay {str(body)[:30]!r}")
+    assert shared_stack.sender().post(integration.url, notification(integration.name)) == 200
+    id_ = integration.name.removeprefix("integrations/")
+    (group,) = ask("GET", f"alert_groups/?integration_id={id_}")[1]["results"]
+
+    assert ask("POST", f"alert_groups/{group['id']}/silence/", body)[0] == 400
+    assert ask("GET", f"alert_groups/{group['id']}/")[1]["state"] == "firing"

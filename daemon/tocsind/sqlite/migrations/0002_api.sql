@@ -83,6 +83,7 @@ CREATE INDEX audit_entries_by_actor ON audit_entries (actor, id);
 CREATE INDEX audit_entries_by_time ON audit_entries (at);
 
 -- Requests that were answered, so that a repeat gets the same answer. key: SHA-256 of who asked and of the request id.
+-- response: compressed with zlib.
 CREATE TABLE requests (
     key BLOB NOT NULL PRIMARY KEY CHECK (length(key) = 32),
     digest BLOB NOT NULL,
