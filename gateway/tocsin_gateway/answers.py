@@ -49,8 +49,7 @@ NOT_READABLE_HERE: Final = "this gateway cannot read what integrations of this t
 
 
 OVER_LIMIT: Final = {
-    False: "over the rate limit of notifications, this integration's or the one over all: Tocsin's own alert group says "
-    "which",
+    False: "over the rate limit of notifications, this integration's or the one over all: an alert group says which",
     True: "over the rate limit of this integration's heartbeats",
 }
 """What is told where too much came, by whether it is a beat."""

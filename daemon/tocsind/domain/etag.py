@@ -8,15 +8,14 @@ Rules
 """
 
 import hashlib
-from base64 import urlsafe_b64encode
 
 from tocsind.domain.errors import Reason, TocsinError
 
 
 def etag(*parts: object) -> str:
-    """Returns the etag of what these parts say: 16 characters that need no escaping in a URL. Their `repr` must be the
-    same for the same content, so a mapping is to be given as a sorted list."""
-    return urlsafe_b64encode(hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).digest()[:12]).decode()
+    """Returns the etag of what these parts say: 16 hex digits. Their `repr` must be the same for the same content, so a
+    mapping is to be given as a sorted list."""
+    return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def check(given: str, current: str, resource: str) -> None:

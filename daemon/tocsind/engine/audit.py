@@ -60,8 +60,8 @@ def of_group(group: AlertGroup) -> Fields:
 
 
 def of_integration(integration: Integration) -> Fields:
-    """What is audited of an integration; durations in seconds. Templates are no secrets: whoever may read an integration
-    may read them."""
+    """What is audited of an integration; durations in seconds. Templates are no secrets: they are shown to everybody
+    who may read the integration."""
     return {
         "display_name": integration.display_name,
         "description": integration.description,

@@ -8,9 +8,12 @@ from google.protobuf import empty_pb2
 
 from tocsin.v1 import integrations_pb2, integrations_pb2_grpc
 from tocsind.domain.access import Role
+from tocsind.domain.alert_group import AlertGroup
 from tocsind.domain.errors import not_found
 from tocsind.domain.integration import Integration, check_templates
+from tocsind.domain.rulebook import Rendered
 from tocsind.domain.template import Slot
+from tocsind.engine import demo
 from tocsind.engine import integrations as jobs
 from tocsind.engine.engine import Engine
 from tocsind.rpc import decode, encode, names, paging
@@ -104,7 +107,13 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
         self, request: integrations_pb2.SendDemoAlertRequest, context: grpc.ServicerContext
     ) -> integrations_pb2.SendDemoAlertResponse:
         """Sends a demo alert."""
-        raise NotImplementedError
+        public_id = names.integration_id(request.name)
+        rulebook = self._engine.change(demo.rulebook, public_id)
+        alert = demo.alert(self._engine.clock.wall())
+        if rulebook is not None:
+            rendered = Rendered(rulebook.digest)
+            alert = demo.read(alert, rendered)
+        return change(self._engine, request, _demo, demo.send, public_id, alert, by=caller())
 
     def StartMaintenance(
         self, request: integrations_pb2.StartMaintenanceRequest, context: grpc.ServicerContext
@@ -137,6 +146,10 @@ def check_sources(templates: Mapping[Slot, str]) -> None:
     """Refuses templates that are no templates, before anything is queued: looking at them may take a while, and must
     not hold up the writer. TocsinError: INVALID."""
     check_templates(templates)
+
+
+def _demo(opened: AlertGroup) -> integrations_pb2.SendDemoAlertResponse:
+    return integrations_pb2.SendDemoAlertResponse(alert_group=f"alertGroups/{opened.id}")
 
 
 def _changes(message: integrations_pb2.Integration, paths: Collection[str]) -> dict[str, Any]:
