@@ -57,8 +57,10 @@ def _notification(
         limit = memory.limits.of(integration) if integration is not None else 0
     summary = f"{what} are over their rate limit"
     flag = "--total-rate-limit" if limited.scope is Scope.TOTAL else "rate_limit of the integration, or --rate-limit"
+    # An integration that is deleted has no limit any more.
+    many = f"More than {limit:,}" if limit else "Too many"
     description = (
-        f"More than {limit:,} came within 5 minutes. What is above is answered 503 with Retry-After and not applied; "
+        f"{many} came within 5 minutes. What is above is answered 503 with Retry-After and not applied; "
         f"a sender like Alertmanager tries again.{hint} The limit is the {flag}."
     )
     alert = ReportedAlert(
