@@ -1,12 +1,13 @@
 """The alert groups that tell of rate limits: one for each limit that refuses, so that somebody hears of it.
 
 They stand under the built-in integration. One opens with the first refusal in a while, and is resolved when nothing was
-refused for five minutes. A person who resolves it meanwhile is told again after the reopen window.
+refused for five minutes. They go the way of every notification: a person who resolves one meanwhile is told again after
+the reopen window, and what begins again within it reopens the group.
 """
 
 import structlog
 
-from tocsind.domain.alert_group import ResolveReason, Source
+from tocsind.domain.alert_group import Source
 from tocsind.domain.identity import identity
 from tocsind.domain.integration import BUILT_IN, Integration
 from tocsind.domain.notification import Notification, ReportedAlert
@@ -33,13 +34,10 @@ def report(transaction: Transaction, memory: Memory, limited: Limited, *, refuse
     known = ledger.by_identity(key)
     if (known is not None and known.is_open) == refuses:
         return
-    dismissed = known is not None and known.resolve_reason is ResolveReason.USER
-    if refuses and known is not None and dismissed and abs(transaction.now - known.state_since) < own.reopen_window:
-        return
     notification = _notification(transaction, memory, limited, key, refuses=refuses)
-    ledger.receive(key, own, Source.SELF, notification)
+    effect = ledger.receive(key, own, Source.SELF, notification)
     ledger.write()
-    if refuses:
+    if refuses and (effect.opened or effect.moved):
         log.warning("a rate limit refuses", scope=limited.scope.value, integration=limited.public_id or None)
 
 

@@ -1,5 +1,9 @@
 """Rate limits of a running daemon: what is refused, what counts, and who is told."""
 
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -10,7 +14,10 @@ from notices import notice
 from running_daemon import AlertGroup, Integration, Receipt, RunningDaemon, Start
 
 from tocsin.v1 import intake_pb2, integrations_pb2, monitoring_pb2, monitoring_pb2_grpc
+from tocsind.domain.errors import TocsinError
 from tocsind.engine import deliver
+from tocsind.engine.memory import Memory
+from tocsind.sqlite.writer import Transaction
 
 TAKEN = (Receipt.APPLIED, Receipt.UNCHANGED)
 
@@ -264,6 +271,53 @@ def test_what_was_undone_does_not_count(limited: RunningDaemon, monkeypatch: pyt
         broken.setattr(deliver.Ledger, "write", fail)
         assert taken(limited, integration, 5) == 0
 
+    assert taken(limited, integration, 5) == 3
+
+
+def together(daemon: RunningDaemon, *jobs: Callable[[Transaction, Memory], Any]) -> list[Any]:
+    """Has jobs done in one transaction, while which another one was under way; returns what became of them."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(transaction: Transaction, memory: Memory) -> None:
+        begun.set()
+        assert go_on.wait(20)
+
+    with ThreadPoolExecutor(1) as thread:
+        held = thread.submit(daemon.engine.change, hold)
+        assert begun.wait(20)
+        futures = [daemon.engine.submit(job) for job in jobs]
+        go_on.set()
+        held.result()
+    return [future.exception() or future.result() for future in futures]
+
+
+def three(daemon: RunningDaemon, integration: Integration) -> Callable[[Transaction, Memory], Any]:
+    """A batch of three notifications, as a job."""
+    now = daemon.clock.steady()
+    each = [
+        deliver.Delivery("alertmanager", integration.token, "", now, now + SECOND, notice("a", key=str(key)))
+        for key in range(3)
+    ]
+    return lambda transaction, memory: deliver.deliver(transaction, memory, each)
+
+
+def test_what_others_take_in_the_same_transaction_counts(limited: RunningDaemon) -> None:
+    """Several gateways do not each take as much as one may."""
+    batch = three(limited, limited.integration(rate_limit=4))
+    first, second = together(limited, batch, batch)
+
+    outcomes = [receipt.outcome.name for receipt in first + second]
+    assert outcomes == ["APPLIED"] * 3 + ["UNCHANGED"] + ["RATE_LIMITED"] * 2
+
+
+def test_what_the_disk_did_not_take_does_not_count(limited: RunningDaemon) -> None:
+    """When the whole transaction is undone, what was taken in it may come again at once."""
+    integration = limited.integration()
+
+    def fail(transaction: Transaction, memory: Memory) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    assert all(isinstance(result, TocsinError) for result in together(limited, three(limited, integration), fail))
     assert taken(limited, integration, 5) == 3
 
 
