@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from tocsind.domain.integration import Integration
-from tocsind.domain.route import ConditionKind, Route
+from tocsind.domain.matchers import Matchers
+from tocsind.domain.route import DEFAULT_ID, ConditionKind, Route, choose, readable
 from tocsind.domain.template import Slot
 
 
@@ -33,6 +34,18 @@ class Rulebook:
     def conditions(self) -> Mapping[int, str]:
         """The sources of the Jinja2 conditions, by the id of the route in the database."""
         return {route.id: route.condition for route in self.routes if route.kind is ConditionKind.JINJA}
+
+    @cached_property
+    def matchers(self) -> Mapping[int, Matchers]:
+        """The compiled matchers, by the id of the route in the database."""
+        return readable(self.routes)
+
+    def choose(self, labels: Mapping[str, str], rendered: "Rendered | None") -> int:
+        """Returns the id of the route that a new group with these labels takes. Without `rendered`, no Jinja2 condition
+        matches."""
+        if not self.routes:
+            return DEFAULT_ID
+        return choose(self.routes, self.matchers, labels, rendered.matched if rendered is not None else {})
 
     @cached_property
     def needs_rendering(self) -> bool:

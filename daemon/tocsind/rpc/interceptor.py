@@ -36,7 +36,7 @@ from tocsind.rpc.access import OPEN, Calling, Gate, short_name, trace_id_of
 log = structlog.get_logger()
 
 _STREAM: ContextVar["Stream"] = ContextVar("stream")
-_READS = ("Get", "List", "BatchGet", "Watch", "Attend", "Deliver")
+_READS = ("Get", "List", "BatchGet", "Watch", "Attend", "Deliver", "Test", "Preview")
 
 
 class Interceptor(grpc.aio.ServerInterceptor):
