@@ -143,7 +143,7 @@ class Matchers:
         return "{" + ",".join(map(str, self.all)) + "}"
 
 
-def parse(text: str, field: str = "matchers") -> Matchers:
+def parse(text: str, field: str = "route.matchers") -> Matchers:
     """Reads a list of matchers. TocsinError (INVALID, with this field) where it cannot be read, where an expression is
     none of RE2's, and where the expressions are too large together."""
     read = _classic(text)

@@ -90,7 +90,7 @@ def check(route: Route) -> None:
     if len(route.condition) > most:
         raise invalid(field, f"must be at most {most:,} characters")
     if route.kind is ConditionKind.MATCHERS:
-        matchers.parse(route.condition, field)
+        matchers.parse(route.condition)
 
 
 def refuse_default(integration: str, public_id: str) -> None:

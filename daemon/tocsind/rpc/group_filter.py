@@ -38,7 +38,8 @@ def listed(connection: sqlite3.Connection, wanted: GroupFilter, *, newest_first:
     integration_id = integrations.any_id(connection, wanted.integration)
     if integration_id is None:
         raise not_found(f"integrations/{wanted.integration}")
-    if wanted.route is None:
+    if wanted.route is None or not wanted.states:
+        # What contradicts itself may name a route of another integration.
         return GroupList(wanted, integration_id, newest_first)
     if wanted.route == DEFAULT:
         # Without other routes each group is under the default one, and nothing needs to be compared.

@@ -127,7 +127,7 @@ TIME = "must be a time such as"
         ("route = integrations/a/routes/", "at character 9, 'integrations/a/routes/': must be of the form"),
         ("route = a/routes/default", "at character 9, 'a/routes/default': must be of the form"),
         ("route != integrations/a/routes/default", "at character 7, '!=': cannot compare so"),
-        ("source = MARS", "at character 10, 'MARS': is not a source; ALERTMANAGER, HEARTBEAT, SELF are"),
+        ("source = MARS", "at character 10, 'MARS': is not a source; ALERTMANAGER, HEARTBEAT, SELF, DEMO are"),
         ("source != SELF", "at character 8, '!=': cannot compare so"),
         ("title = x", "at character 7, '=': cannot compare so; title takes :"),
         ("labels = x", "at character 8, '=': which label?"),
