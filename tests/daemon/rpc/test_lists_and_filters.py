@@ -110,7 +110,8 @@ def store(daemon: RunningDaemon, integrations: list[int], described: list[Descri
             state_event=EventKind.OPENED,
             resolve_reason=ResolveReason.SOURCE if one.state is State.RESOLVED else None,
             last_received=START + one.received,
-            route_id=one.route,
+            # Those that are there are the second integration's.
+            route_id=one.route if one.integration or one.route not in (1, 2) else 0,
         )
         rows.append(
             (group, number.to_bytes(32, "big"), dataclasses.replace(notice("a"), title=one.title, labels=one.labels))
