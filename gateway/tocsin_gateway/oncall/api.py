@@ -9,9 +9,10 @@ import grpc.aio
 from tocsin_gateway.oncall import replies
 from tocsin_gateway.oncall.alert_groups import ACTIONS, AlertGroup, AlertGroupAction, AlertGroups
 from tocsin_gateway.oncall.caller import Daemon
-from tocsin_gateway.oncall.integrations import Integration, Integrations, Route, Routes
+from tocsin_gateway.oncall.integrations import Integration, Integrations
 from tocsin_gateway.oncall.payloads import Payloads
 from tocsin_gateway.oncall.resource import Places
+from tocsin_gateway.oncall.routes import Route, Routes
 
 PREFIX: Final = "/api/v1"
 
