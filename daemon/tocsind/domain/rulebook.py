@@ -66,10 +66,14 @@ class Rendered:
     """What came of rendering a rulebook's templates for one notification.
 
     `texts`: the results by slot, without those that failed. `matched`: whether each Jinja2 condition held, by the id of
-    its route; those that failed did not. `failures`: a line for each that failed, which it was and why.
+    its route; those that failed did not. `failures`: a line for each template that failed, which it was and why.
+    `condition_failures`: the same for conditions, by the id of the route. `lasting`: the same notification would give
+    the same again: nothing failed that another time would not, and nothing depends on the time.
     """
 
     rulebook: bytes
     texts: dict[Slot, str] = field(default_factory=dict)
     matched: dict[int, bool] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    condition_failures: dict[int, str] = field(default_factory=dict)
+    lasting: bool = True

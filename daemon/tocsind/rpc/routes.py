@@ -18,7 +18,6 @@ from tocsind.domain import route as rules
 from tocsind.domain.errors import invalid, not_found
 from tocsind.domain.etag import etag
 from tocsind.domain.integration import Integration
-from tocsind.domain.notification import Notification
 from tocsind.domain.route import DEFAULT, ConditionKind, Route, Verdict, judge, name_of
 from tocsind.domain.rulebook import Rendered, Rulebook
 from tocsind.engine import routes as jobs
@@ -30,8 +29,8 @@ from tocsind.rpc.payloads import Sample
 from tocsind.sqlite import integrations
 from tocsind.sqlite import routes as rows
 
-Render = Callable[[Rulebook, bytes, Notification], Rendered]
-"""Renders a rulebook for a payload (JSON) and the notification that was made of it, and waits for it."""
+Render = Callable[[Rulebook, bytes], Rendered]
+"""Renders a rulebook for a payload (JSON), and waits for it."""
 
 CheckJinja = Callable[[str, str], None]
 """Raises TocsinError (INVALID, with the field that is the second) where a Jinja2 condition cannot be compiled."""
@@ -123,8 +122,12 @@ class RouteServicer(routes_pb2_grpc.RouteServiceServicer):
         if rulebook.conditions and sample.payload is not None:
             # Only what is asked for: the templates of the integration are of no use here.
             conditions = Rulebook(replace(integration, templates={}), rulebook.routes)
-            rendered = self._render(conditions, sample.payload, sample.notification)
-        failures = {route.id: why for route in rulebook.routes if (why := _failure(owner, route, rendered))}
+            rendered = self._render(conditions, sample.payload)
+        failures = {
+            route.id: rendered.condition_failures[route.id].removeprefix(f"{name_of(owner, route.public_id)}: ")
+            for route in rulebook.routes
+            if route.id in rendered.condition_failures
+        }
         labels = sample.notification.labels
         verdicts = list(judge(rulebook.routes, rulebook.matchers, labels, rendered.matched, failures))
         told = [_verdict(owner, verdict) for verdict in verdicts]
@@ -175,12 +178,6 @@ def _changes(request: routes_pb2.UpdateRouteRequest) -> dict[str, Any]:
     if kind is not None and (named or not paths):
         changes["kind"], changes["condition"] = kind, getattr(asked, kind.field)
     return changes
-
-
-def _failure(owner: str, route: Route, rendered: Rendered) -> str:
-    """Returns why the condition of a route failed, as far as it did."""
-    name = name_of(owner, route.public_id)
-    return next((line for line in rendered.failures if name in line), "")
 
 
 def _encode(owner: str, found: Route) -> routes_pb2.Route:

@@ -42,7 +42,6 @@ from tocsin.v1 import (
 )
 from tocsind.domain.access import Role
 from tocsind.domain.errors import invalid
-from tocsind.domain.notification import Notification
 from tocsind.domain.rulebook import Rendered, Rulebook
 from tocsind.engine.engine import Engine
 from tocsind.rpc.access import NEEDED, Gate, short_name
@@ -225,7 +224,7 @@ class Server:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
 
-def _unrendered(rulebook: Rulebook, payload: bytes, notification: Notification) -> Rendered:
+def _unrendered(rulebook: Rulebook, payload: bytes) -> Rendered:
     """Until there is something that renders templates: no Jinja2 condition matches."""
     return Rendered(rulebook.digest)
 

@@ -586,22 +586,22 @@ def test_a_group_without_a_payload_is_tried_by_its_labels(daemon: RunningDaemon,
 
 
 class Renderer:
-    """Stands for what renders templates: a condition holds if it is a label's value."""
+    """Stands for what renders templates: a condition holds if it is somewhere in the payload."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[dict[int, str], int, bytes, dict[str, str]]] = []
+        self.asked: list[tuple[dict[int, str], int, bytes]] = []
 
-    def render(self, rulebook: Rulebook, payload: bytes, notification: Notification) -> Rendered:
+    def render(self, rulebook: Rulebook, payload: bytes) -> Rendered:
         """As the renderer of the daemon does, which waits for its worker."""
-        self.asked.append((dict(rulebook.conditions), len(rulebook.templates), payload, notification.labels))
+        self.asked.append((dict(rulebook.conditions), len(rulebook.templates), payload))
         rendered = Rendered(rulebook.digest)
         for route in rulebook.routes:
             if route.id in rulebook.conditions:
                 if route.condition == "fails":
                     name = f"{rulebook.integration.name}/routes/{route.public_id}"
-                    rendered.failures.append(f"the condition of {name}: it took too long")
+                    rendered.condition_failures[route.id] = f"{name}: it took too long"
                 else:
-                    rendered.matched[route.id] = route.condition in notification.labels.values()
+                    rendered.matched[route.id] = route.condition.encode() in payload
         return rendered
 
     def check(self, source: str, field: str) -> None:
@@ -635,17 +635,17 @@ def test_conditions_are_rendered_to_be_tried(renderer: Renderer, start: Start) -
 
     assert said.route == yes
     assert [(v.route, v.matched, v.reason, v.error) for v in said.verdicts] == [
-        (fails, False, "its condition failed", f"the condition of {fails}: it took too long"),
+        (fails, False, "its condition failed", "it took too long"),
         (no, False, "its condition says something else than 1, true or ok", ""),
         (yes, True, "its condition says 1, true or ok", ""),
     ]
-    ((conditions, templates, body, labels),) = renderer.asked
+    ((conditions, templates, body),) = renderer.asked
     assert sorted(conditions.values()) == ["fails", "no", "yes"]
-    assert (templates, body, labels) == (0, payload.encode(), {"a": "yes"})
+    assert (templates, body) == (0, payload.encode())
 
 
 def test_the_payload_of_a_group_is_rendered_as_it_came(renderer: Renderer, start: Start) -> None:
-    """Its body, uncompressed, and the labels of the group."""
+    """Its body, uncompressed."""
     daemon = start()
     integration = daemon.integration()
     make_route(daemon, integration.name, jinja="no")
@@ -653,8 +653,8 @@ def test_the_payload_of_a_group_is_rendered_as_it_came(renderer: Renderer, start
 
     for given in ({"alert_group": group}, {}):
         assert try_routes(daemon, integration.name, **given).alert_group == group
-    for _, _, body, labels in renderer.asked:
-        assert json.loads(body)["commonLabels"] == labels == {"a": "b"}
+    for _, _, body in renderer.asked:
+        assert json.loads(body)["commonLabels"] == {"a": "b"}
     assert len(renderer.asked) == 2
 
 
