@@ -234,7 +234,7 @@ def _parsed(source: str, field: str) -> None:
     try:
         SandboxedEnvironment().parse(source)
     except (TemplateSyntaxError, RecursionError) as error:
-        raise invalid(field, f"is not a Jinja2 template: {error}") from None
+        raise invalid(field, f"is not a template: {error}") from None
 
 
 def _is_loopback(address: str) -> bool:

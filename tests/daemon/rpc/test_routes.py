@@ -278,7 +278,7 @@ def test_there_are_so_many_routes_at_most(daemon: RunningDaemon, integration: In
         ({"matchers": r'a=~"\\pL{1,900}"'}, "route.matchers", "too large to be compared quickly"),
         ({"jinja": " "}, "route.jinja", "must not be empty"),
         ({"jinja": "x" * 50_001}, "route.jinja", "must be at most 50,000 characters"),
-        ({"jinja": "{{ payload."}, "route.jinja", "is not a Jinja2 template"),
+        ({"jinja": "{{ payload."}, "route.jinja", "is not a template"),
         ({"matchers": "a=b", "description": "x" * 2_001}, "route.description", "must be at most 2,000 characters"),
     ],
 )
