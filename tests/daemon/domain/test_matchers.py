@@ -72,6 +72,7 @@ def test_what_matchers_mean(text: str, expected: list[tuple[str, MatchType, str]
         ('"a b"="x', "at character 7, '\"x': the quote is not closed"),
         ('""=x', "the name of a label cannot be empty"),
         (r'"a b"="\d"', r"\d is no escape; a backslash is written \\"),
+        (r'a="\,",b="c"', r"\, is no escape"),
         (r'"a b"="\ud800"', r"\ud800 is no escape"),
         (r'"a b"="\xff"', "its escapes make no text in UTF-8"),
         ('"a b"="x\ny"', r"a line break inside quotes is written \n"),

@@ -401,6 +401,21 @@ def test_a_group_keeps_its_route(daemon: RunningDaemon, integration: Integration
     assert route_of(daemon, open_group(daemon, integration, "other", severity="page")) == before
 
 
+def test_the_next_group_takes_what_holds_now(daemon: RunningDaemon, integration: Integration) -> None:
+    """After each change of the routes."""
+    default = f"{integration.name}/routes/default"
+    first = make_route(daemon, integration.name, matchers="a=b").name
+    assert route_of(daemon, open_group(daemon, integration, "1", a="b")) == first
+    second = make_route(daemon, integration.name, matchers="a!=c").name
+    assert route_of(daemon, open_group(daemon, integration, "2", a="d")) == second
+    move(daemon, second, 0)
+    assert route_of(daemon, open_group(daemon, integration, "3", a="b")) == second
+    update(daemon, second, matchers="a=c")
+    assert route_of(daemon, open_group(daemon, integration, "4", a="b")) == first
+    remove(daemon, first)
+    assert route_of(daemon, open_group(daemon, integration, "5", a="b")) == default
+
+
 def test_the_groups_of_a_deleted_route_are_the_default_routes(daemon: RunningDaemon, integration: Integration) -> None:
     """They stay open, and are found under it; a later route does not get them."""
     gone = make_route(daemon, integration.name, matchers="a=b").name
@@ -610,6 +625,12 @@ class Renderer:
             raise invalid(field, "is refused")
 
 
+def set_templates(transaction: Transaction, memory: Memory) -> None:
+    """Gives each integration a template."""
+    transaction.connection.execute("UPDATE integrations SET templates = ?", (json.dumps({"title": "x"}),))
+    memory.forget()
+
+
 @pytest.fixture
 def renderer(monkeypatch: pytest.MonkeyPatch) -> Renderer:
     """What the daemons of a test render with."""
@@ -623,10 +644,11 @@ def renderer(monkeypatch: pytest.MonkeyPatch) -> Renderer:
 
 
 def test_conditions_are_rendered_to_be_tried(renderer: Renderer, start: Start) -> None:
-    """With the payload and its labels; what fails says why, and does not match."""
+    """And nothing else is, such as the templates of the integration; what fails says why, and does not match."""
     daemon = start()
     integration = daemon.integration()
     payload = '{"commonLabels": {"a": "yes"}, "x": 1}'
+    daemon.engine.change(set_templates)
     try_routes(daemon, integration.name, payload=payload)
     assert renderer.asked == []
     fails, no, yes = (make_route(daemon, integration.name, jinja=source).name for source in ("fails", "no", "yes"))
