@@ -212,22 +212,6 @@ class OncallDaemon(
             context.abort(grpc.StatusCode.NOT_FOUND, f"{name} does not exist")
         return group
 
-    # -- integrations
-
-    def GetIntegration(self, request: Any, context: grpc.ServicerContext) -> Any:
-        role = self._enter("GetIntegration", request, context)
-        if request.name not in self.integrations:
-            context.abort(grpc.StatusCode.NOT_FOUND, f"{request.name} does not exist")
-        return _shown(self.integrations[request.name], role)
-
-    def ListIntegrations(self, request: Any, context: grpc.ServicerContext) -> Any:
-        role = self._enter("ListIntegrations", request, context)
-        every = [_shown(integration, role) for integration in self.integrations.values()]
-        start = int(request.page_token or 0)
-        end = start + min(request.page_size or 50, self.most_in_a_page)
-        token = str(end) if end < len(every) else ""
-        return integrations_pb2.ListIntegrationsResponse(integrations=every[start:end], next_page_token=token)
-
     # -- routes
 
     def GetRoute(self, request: Any, context: grpc.ServicerContext) -> Any:
@@ -247,6 +231,22 @@ class OncallDaemon(
             context.abort(grpc.StatusCode.NOT_FOUND, f"{parent} does not exist")
         routes = self.routes.get(parent, [])
         return [*routes, routes_pb2.Route(name=f"{parent}/routes/default", position=len(routes))]
+
+    # -- integrations
+
+    def GetIntegration(self, request: Any, context: grpc.ServicerContext) -> Any:
+        role = self._enter("GetIntegration", request, context)
+        if request.name not in self.integrations:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"{request.name} does not exist")
+        return _shown(self.integrations[request.name], role)
+
+    def ListIntegrations(self, request: Any, context: grpc.ServicerContext) -> Any:
+        role = self._enter("ListIntegrations", request, context)
+        every = [_shown(integration, role) for integration in self.integrations.values()]
+        start = int(request.page_token or 0)
+        end = start + min(request.page_size or 50, self.most_in_a_page)
+        token = str(end) if end < len(every) else ""
+        return integrations_pb2.ListIntegrationsResponse(integrations=every[start:end], next_page_token=token)
 
     # -- what all calls have in common
 
