@@ -134,6 +134,10 @@ MUTATIONS: dict[str, Make] = {
     "IntegrationService.DeleteIntegration": _integration(
         lambda name: integrations_pb2.DeleteIntegrationRequest(name=name)
     ),
+    "HeartbeatService.UpdateHeartbeat": _heartbeat("Update"),
+    "HeartbeatService.PauseHeartbeat": _heartbeat("Pause"),
+    "HeartbeatService.ResumeHeartbeat": _heartbeat("Resume", "Pause"),
+    "HeartbeatService.ResetHeartbeat": _heartbeat("Reset"),
     "RouteService.CreateRoute": _integration(
         lambda name: routes_pb2.CreateRouteRequest(parent=name, route=routes_pb2.Route(matchers="a=b"))
     ),
@@ -142,10 +146,6 @@ MUTATIONS: dict[str, Make] = {
     ),
     "RouteService.MoveRoute": _route(lambda name: routes_pb2.MoveRouteRequest(name=name, position=1)),
     "RouteService.DeleteRoute": _route(lambda name: routes_pb2.DeleteRouteRequest(name=name)),
-    "HeartbeatService.UpdateHeartbeat": _heartbeat("Update"),
-    "HeartbeatService.PauseHeartbeat": _heartbeat("Pause"),
-    "HeartbeatService.ResumeHeartbeat": _heartbeat("Resume", "Pause"),
-    "HeartbeatService.ResetHeartbeat": _heartbeat("Reset"),
     "AccessService.CreateApiToken": _new_token,
     "AccessService.DeleteApiToken": lambda daemon: access_pb2.DeleteApiTokenRequest(
         name=make_token(daemon, "robot").name
