@@ -114,7 +114,8 @@ class Daemon(Process):
         self.socket = data / "tocsind.sock"
         self.target = f"unix:{self.socket}"
         url = "http://127.0.0.1:1"  # only the paths of the URLs are used
-        super().__init__(["tocsind", "--data", str(data), "--external-url", url], data / "daemon.log")
+        unlimited = ["--rate-limit", "0", "--total-rate-limit", "0"]  # what is measured is how much it could take
+        super().__init__(["tocsind", "--data", str(data), "--external-url", url, *unlimited], data / "daemon.log")
         try:
             self.start_seconds = self._wait() - self.started
         except BaseException:

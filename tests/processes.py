@@ -311,7 +311,9 @@ class Stack:
     def start_daemon(self, **options: Any) -> None:
         """Starts the daemon."""
         url = f"http://127.0.0.1:{self.port}"
-        arguments = ("--data", str(self.data), "--external-url", url)
+        # Tests send as much as they need.
+        unlimited = ("--rate-limit", "0", "--total-rate-limit", "0")
+        arguments = ("--data", str(self.data), "--external-url", url, *unlimited)
         self.daemon = self.processes.python("tocsind", *arguments, log=self.folder / "daemon.log", **options)
 
     def start_gateway(self) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tocsind import log
 from tocsind.domain.access import Role
+from tocsind.domain.integration import MAX_RATE_LIMIT
+from tocsind.domain.rate_limit import DEFAULT_LIMIT, DEFAULT_TOTAL_LIMIT
 from tocsind.rpc.server import Listener
 from tocsind.rpc.tls import TlsFiles
 
@@ -21,7 +23,8 @@ MAX_SOCKET_PATH = 107
 class Config:
     """`data`: the folder with the file. `listen`: where to serve gRPC. `external_url`: where senders find the gateway,
     without a slash at its end. `tls`: for TCP. `insecure_plain_tcp`: whether TCP may do without beyond loopback.
-    `log_level`: one of `log.LEVELS`."""
+    `rate_limit`: notifications, and beats, that an integration may send in 5 minutes unless it says otherwise;
+    `total_rate_limit`: notifications that all may send; 0 is no limit. `log_level`: one of `log.LEVELS`."""
 
     data: Path
     listen: tuple[Listener, ...]
@@ -29,6 +32,8 @@ class Config:
     tls: TlsFiles | None = None
     insecure_plain_tcp: bool = False
     log_level: str = "info"
+    rate_limit: int = DEFAULT_LIMIT
+    total_rate_limit: int = DEFAULT_TOTAL_LIMIT
 
 
 def parse(arguments: Sequence[str]) -> Config:
@@ -59,6 +64,22 @@ def parse(arguments: Sequence[str]) -> Config:
         help="where senders find the gateway (%(default)s)",
     )
     parser.add_argument(
+        "--rate-limit",
+        type=_limit,
+        default=DEFAULT_LIMIT,
+        metavar="N",
+        help="notifications that an integration may send in 5 minutes, and beats as well, apart from these "
+        "(%(default)s; 0: any number); its own rate_limit overrides this",
+    )
+    parser.add_argument(
+        "--total-rate-limit",
+        type=_limit,
+        default=DEFAULT_TOTAL_LIMIT,
+        metavar="N",
+        help="notifications that all integrations together may send in 5 minutes (%(default)s; 0: any number); what is "
+        "too much is answered 503, and the sender tries again",
+    )
+    parser.add_argument(
         "--log-level",
         choices=log.LEVELS,
         default="info",
@@ -76,7 +97,22 @@ def parse(arguments: Sequence[str]) -> Config:
         tls = TlsFiles(found.tls_certificate, found.tls_key, found.tls_client_ca)
     if not found.external_url.startswith(("http://", "https://")):
         parser.error("argument --external-url: must begin with http:// or https://")
-    return Config(data, listen, found.external_url.rstrip("/"), tls, found.insecure_plain_tcp, found.log_level)
+    return Config(
+        data,
+        listen,
+        found.external_url.rstrip("/"),
+        tls,
+        found.insecure_plain_tcp,
+        found.log_level,
+        found.rate_limit,
+        found.total_rate_limit,
+    )
+
+
+def _limit(text: str) -> int:
+    if not text.isdecimal() or int(text) > MAX_RATE_LIMIT:
+        raise argparse.ArgumentTypeError(f"must be 0 to {MAX_RATE_LIMIT}, not {text!r}")
+    return int(text)
 
 
 def _listener(parser: argparse.ArgumentParser, text: str) -> Listener:

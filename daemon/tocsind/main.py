@@ -8,6 +8,7 @@ import structlog
 from tocsind.clock import Clock, SystemClock
 from tocsind.config import Config
 from tocsind.engine.engine import Engine
+from tocsind.engine.limits import Limits
 from tocsind.rpc.health import Health
 from tocsind.rpc.server import Server
 
@@ -29,7 +30,10 @@ class Main:
         self._waits, self._wakes = socket.socketpair()
         self._wakes.setblocking(False)
         self._status: int | None = None
-        self.engine = Engine(config.data, clock or SystemClock(), health.report, on_broken=lambda: self.stop(1))
+        limits = Limits(config.rate_limit, config.total_rate_limit)
+        self.engine = Engine(
+            config.data, clock or SystemClock(), health.report, on_broken=lambda: self.stop(1), limits=limits
+        )
         try:
             self._server = Server(
                 self.engine,

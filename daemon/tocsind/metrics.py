@@ -27,6 +27,7 @@ from prometheus_client import (
 disable_created_metrics()  # type: ignore[no-untyped-call]  # as the library has it
 
 OPENINGS = ("new", "reopened", "unresolved")
+SCOPES = ("notifications", "beats", "total")
 WHEELS = ("heartbeat", "silence", "stale")
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -56,6 +57,14 @@ class Metrics:
             registry=registry,
         )
         self.deliveries = {outcome: deliveries.labels(outcome) for outcome in outcomes}
+        limited = Counter(
+            "tocsin_rate_limited_total",
+            "Notifications and beats that were refused, by the limit that refused them: an integration's on its "
+            "notifications or on its beats, or the one on all notifications.",
+            ["scope"],
+            registry=registry,
+        )
+        self.rate_limited = {scope: limited.labels(scope) for scope in SCOPES}
         self.batch_size = Histogram(
             "tocsin_batch_size", "Deliveries in one batch of a gateway.", buckets=_SIZES, registry=registry
         )

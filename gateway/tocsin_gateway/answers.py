@@ -43,12 +43,19 @@ BY_OUTCOME: Final[dict[int, Answer]] = {
     _RECEIPT.EXPIRED: Answer(503, "not taken in time: try again", _AGAIN),
     _RECEIPT.FAILED: Answer(503, "the daemon could not apply this: see its log", _AGAIN),
 }
-"""What a receipt means. The two outcomes that are missing here depend on the URL: see `for_receipt`."""
+"""What a receipt means. Those that are missing here depend on more than that: see `for_receipt`."""
 
 NOT_READABLE_HERE: Final = "this gateway cannot read what integrations of this type send"
 
 
-def for_receipt(receipt: intake_pb2.Receipt, asked_type: str, if_accepted: Answer) -> Answer:
+OVER_LIMIT: Final = {
+    False: "over the rate limit of notifications, this integration's or the one over all: an alert group says which",
+    True: "over the rate limit of this integration's heartbeats",
+}
+"""What is told where too much came, by whether it is a beat."""
+
+
+def for_receipt(receipt: intake_pb2.Receipt, asked_type: str, if_accepted: Answer, *, is_beat: bool = False) -> Answer:
     """The answer to a delivery that the daemon has judged.
 
     `asked_type` is the type in the URL; `if_accepted` the answer where good credentials are all that was asked for.
@@ -57,6 +64,9 @@ def for_receipt(receipt: intake_pb2.Receipt, asked_type: str, if_accepted: Answe
     answer = BY_OUTCOME.get(outcome)
     if answer is not None:
         return answer
+    if outcome == _RECEIPT.RATE_LIMITED:
+        again = (("Retry-After", str(max(1, receipt.retry_after_seconds))),)
+        return Answer(503, OVER_LIMIT[is_beat], again)
     if outcome == _RECEIPT.CREDENTIAL_ACCEPTED:
         return if_accepted
     if outcome == _RECEIPT.WRONG_TYPE:

@@ -85,7 +85,8 @@ class _Resource(ABC):
             self._metrics.count_undelivered()
             return answers.unavailable(str(reason))
         self._metrics.count_receipt(receipt.outcome)
-        return answers.for_receipt(receipt, delivery.integration_type, if_accepted)
+        is_beat = delivery.HasField("beat")
+        return answers.for_receipt(receipt, delivery.integration_type, if_accepted, is_beat=is_beat)
 
 
 class NotificationResource(_Resource):

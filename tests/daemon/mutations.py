@@ -134,6 +134,7 @@ MUTATIONS: dict[str, Make] = {
     "IntegrationService.DeleteIntegration": _integration(
         lambda name: integrations_pb2.DeleteIntegrationRequest(name=name)
     ),
+    "IntegrationService.SendDemoAlert": _integration(lambda name: integrations_pb2.SendDemoAlertRequest(name=name)),
     "HeartbeatService.UpdateHeartbeat": _heartbeat("Update"),
     "HeartbeatService.PauseHeartbeat": _heartbeat("Pause"),
     "HeartbeatService.ResumeHeartbeat": _heartbeat("Resume", "Pause"),

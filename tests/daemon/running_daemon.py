@@ -97,13 +97,16 @@ class RunningDaemon:
         attended: bool = True,
         listen: Sequence[Listener] = (),
         tls: TlsFiles | None = None,
+        rate_limit: int = 0,
+        total_rate_limit: int = 0,
     ) -> None:
         self.folder = folder
         self.clock = clock
         self.attended = attended
         self.closed = False
         listeners = (Listener(f"unix:{folder}/d.sock", Role.ADMIN), *listen)
-        self.main = Main(Config(folder, listeners, "http://tocsin.example", tls), clock)
+        self.limits = {"rate_limit": rate_limit, "total_rate_limit": total_rate_limit}
+        self.main = Main(Config(folder, listeners, "http://tocsin.example", tls, **self.limits), clock)
         self.engine = self.main.engine
         self.channel = grpc.insecure_channel(f"unix:{folder}/d.sock", options=[("grpc.use_local_subchannel_pool", 1)])
         self.access = access_pb2_grpc.AccessServiceStub(self.channel)
@@ -242,7 +245,7 @@ class RunningDaemon:
         """Stops the daemon, and starts another one on its folder after some time."""
         self.close()
         self.clock.advance(downtime)
-        return RunningDaemon(self.folder, self.clock, attended=self.attended)
+        return RunningDaemon(self.folder, self.clock, attended=self.attended, **self.limits)
 
     def crash(self, downtime: int = 0) -> "RunningDaemon":
         """What a kill -9 leaves: a daemon on a copy of the files as they are at this moment. This one is closed."""
@@ -251,7 +254,7 @@ class RunningDaemon:
         self.engine.change(lambda transaction, memory: shutil.copytree(self.folder, copy, ignore=_no_socket) and None)
         self.close()
         self.clock.advance(downtime)
-        return RunningDaemon(copy, self.clock, attended=self.attended)
+        return RunningDaemon(copy, self.clock, attended=self.attended, **self.limits)
 
 
 Start = Callable[..., RunningDaemon]

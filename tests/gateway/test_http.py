@@ -43,6 +43,7 @@ def test_a_notification_is_delivered(gateway: Gateway, daemon: FakeDaemon, path:
         (Receipt.WRONG_TYPE, 400),
         (Receipt.EXPIRED, 503),
         (Receipt.FAILED, 503),
+        (Receipt.RATE_LIMITED, 503),
         (Receipt.CREDENTIAL_ACCEPTED, 503),
         (Receipt.OUTCOME_UNSPECIFIED, 503),
         (99, 503),
@@ -57,6 +58,18 @@ def test_each_receipt_has_its_answer(gateway: Gateway, daemon: FakeDaemon, outco
     assert answer.headers.get("www-authenticate") == ("Bearer" if status == 401 else None)
     assert answer.text.count("\n") == 1
     assert SECRET not in answer.text
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", NOTIFY), ("GET", HEARTBEAT)])
+def test_too_much_is_answered_503_and_says_which_limit(
+    gateway: Gateway, daemon: FakeDaemon, method: str, path: str
+) -> None:
+    """And when to come again, as the daemon says it: never a 429, after which Alertmanager gives up."""
+    daemon.judge = lambda _: Receipt(outcome=Receipt.RATE_LIMITED, retry_after_seconds=217)
+    answer = gateway.ask(method, path, BODY if method == "POST" else None)
+    assert (answer.status, answer.headers["retry-after"]) == (503, "217")
+    assert ("rate limit of notifications" in answer.text) == (method == "POST")
+    assert ("rate limit of this integration's heartbeats" in answer.text) == (method == "GET")
 
 
 def test_an_unknown_token_is_not_remembered(gateway: Gateway, daemon: FakeDaemon) -> None:

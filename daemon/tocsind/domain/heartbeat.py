@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from tocsind.domain.errors import invalid
+from tocsind.domain.etag import etag
 from tocsind.domain.units import DAY, SECOND
 
 MIN_INTERVAL = 10 * SECOND
@@ -46,6 +47,11 @@ class Heartbeat:
     last_beat: int | None = None
     deadline: int | None = None
     state_since: int = 0
+
+    @property
+    def etag(self) -> str:
+        """Changes with what can be set: the interval, and whether it is paused. Not with beats."""
+        return etag(self.interval, self.state is HeartbeatState.PAUSED)
 
 
 def beat(heartbeat: Heartbeat, received: int, arrival: int, now: int) -> bool:

@@ -4,6 +4,9 @@ Rules
 - The id is public and never changes; the token is the secret, made of 256 random bits, and can be replaced. A token is
   looked up by its SHA-256, so that the look-up takes the same time whatever part of it is right.
 - The display name is unique among integrations that are not deleted, so that people can tell them apart.
+- The token can be given at creation, for one that moves here from elsewhere: its senders have it in their URL. No two
+  integrations have the same, and the token of one that is deleted is not given again: its senders, if any are left,
+  would be heard under the wrong name.
 - The type is fixed at creation. `alertmanager` is the only one that people can create; `tocsin` is the built-in one,
   under which Tocsin reports about itself: it has no URL, is not listed and cannot be changed.
 """
@@ -14,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tocsind.domain.errors import invalid
+from tocsind.domain.etag import etag
 from tocsind.domain.template import MAX_SOURCE, Slot
 from tocsind.domain.units import DAY, HOUR, SECOND
 
@@ -31,6 +35,9 @@ DEFAULT_RETENTION = 90 * DAY
 MIN_RETENTION = HOUR
 MAX_RETENTION = 3_650 * DAY
 MAX_RATE_LIMIT = 1_000_000
+MIN_TOKEN = 20
+MAX_TOKEN = 128
+_TOKEN_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
 @dataclass(slots=True)
@@ -58,10 +65,29 @@ class Integration:
         """Its resource name."""
         return f"integrations/{self.public_id}"
 
+    @property
+    def etag(self) -> str:
+        """Changes with everything that can be set, its templates included; not with its token or a maintenance."""
+        return etag(
+            self.display_name,
+            self.description,
+            self.reopen_window,
+            self.stale_after,
+            self.retention,
+            self.rate_limit,
+            sorted((slot.value, source) for slot, source in self.templates.items()),
+        )
+
 
 def new_token() -> str:
     """Returns a new secret token: 43 characters that need no escaping in a URL."""
     return secrets.token_urlsafe(32)
+
+
+def check_token(token: str) -> None:
+    """Raises TocsinError (INVALID) where a token that somebody chose may not be one. It is not in the message."""
+    if not MIN_TOKEN <= len(token) <= MAX_TOKEN or not _TOKEN_CHARACTERS.issuperset(token):
+        raise invalid("token", f"must be {MIN_TOKEN} to {MAX_TOKEN} of the characters A-Z, a-z, 0-9, - and _")
 
 
 def token_hash(token: str) -> bytes:
@@ -88,6 +114,11 @@ def check(integration: Integration) -> None:
         raise invalid("integration.retention", "must be 1 hour to 3,650 days")
     if integration.rate_limit is not None and not 0 <= integration.rate_limit <= MAX_RATE_LIMIT:
         raise invalid("integration.rate_limit", f"must be 0 (none) to {MAX_RATE_LIMIT:,}")
-    for slot, source in integration.templates.items():
+    check_templates(integration.templates)
+
+
+def check_templates(templates: Mapping[Slot, str]) -> None:
+    """Raises TocsinError (INVALID, with the field) where a template is too long."""
+    for slot, source in templates.items():
         if len(source) > MAX_SOURCE:
             raise invalid(f"integration.templates.{slot.value}", f"must be at most {MAX_SOURCE:,} characters")

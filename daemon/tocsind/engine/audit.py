@@ -61,7 +61,8 @@ def of_group(group: AlertGroup) -> Fields:
 
 
 def of_integration(integration: Integration) -> Fields:
-    """What is audited of an integration; durations in seconds."""
+    """What is audited of an integration; durations in seconds. Templates are no secrets: they are shown to everybody
+    who may read the integration."""
     return {
         "display_name": integration.display_name,
         "description": integration.description,
@@ -69,6 +70,8 @@ def of_integration(integration: Integration) -> Fields:
         "reopen_window": integration.reopen_window / 1e6,
         "stale_after": integration.stale_after / 1e6,
         "retention": integration.retention / 1e6,
+        "rate_limit": integration.rate_limit,
+        **{f"templates.{slot.value}": source for slot, source in integration.templates.items()},
         "token_fingerprint": hashlib.sha256(integration.token.encode()).hexdigest()[:8],
     }
 

@@ -5,6 +5,7 @@ Rules
 - Who may deliver is decided here, by the owner of the truth, for each delivery anew.
 - What the sender no longer waits for is not applied: it will send again, and by then may have something newer to say.
 - A delivery that is refused changes nothing, and the others of the batch are applied.
+- What is over a rate limit is refused; what is late or says nothing new was taken all the same, and counts.
 """
 
 import hmac
@@ -21,6 +22,7 @@ from tocsind.domain.notification import Notification
 from tocsind.domain.snapshot import Result
 from tocsind.engine import heartbeat_alerts
 from tocsind.engine.ledger import Ledger
+from tocsind.engine.limits import Quota, Scope
 from tocsind.engine.memory import Memory
 from tocsind.sqlite import heartbeats
 from tocsind.sqlite.writer import Transaction
@@ -60,11 +62,13 @@ class Outcome(Enum):
 
 @dataclass(slots=True)
 class Receipt:
-    """What became of a delivery, the integration's own type where that was wrong, and the group that it reached."""
+    """What became of a delivery, the integration's own type where that was wrong, the group that it reached, and in how
+    many seconds it may be taken where it is too much."""
 
     outcome: Outcome
     integration_type: str = ""
     group: AlertGroup | None = None
+    retry_after: int = 0
 
 
 _RESULTS = {
@@ -80,6 +84,7 @@ _ON_DISK = (Outcome.APPLIED, Outcome.UNCHANGED, Outcome.NOTHING_KNOWN)
 def deliver(transaction: Transaction, memory: Memory, deliveries: Sequence[Delivery]) -> list[Receipt]:
     """Applies a batch; returns a receipt for each delivery, in the order of the batch."""
     ledger = Ledger(transaction, memory)
+    quota = Quota(memory.limits, transaction, memory.metrics)
     receipts: list[Receipt] = [Receipt(Outcome.EXPIRED)] * len(deliveries)
     notified: list[tuple[int, bytes, Integration, Notification]] = []
     beaten: list[tuple[int, Integration]] = []
@@ -91,9 +96,17 @@ def deliver(transaction: Transaction, memory: Memory, deliveries: Sequence[Deliv
         if isinstance(admitted, Receipt):
             receipts[index] = admitted
         elif delivery.notification is not None:
+            if wait := quota.wait(Scope.NOTIFICATIONS, admitted):
+                receipts[index] = Receipt(Outcome.RATE_LIMITED, retry_after=wait)
+                continue
+            quota.take(Scope.NOTIFICATIONS, admitted)
             key = identity(admitted.id, Source.ALERTMANAGER, delivery.notification.grouping_key)
             notified.append((index, key, admitted, delivery.notification))
         elif delivery.is_beat:
+            if wait := quota.wait(Scope.BEATS, admitted):
+                receipts[index] = Receipt(Outcome.RATE_LIMITED, retry_after=wait)
+                continue
+            quota.take(Scope.BEATS, admitted)
             beaten.append((index, admitted))
         else:
             receipts[index] = Receipt(Outcome.CREDENTIAL_ACCEPTED)
@@ -110,6 +123,7 @@ def deliver(transaction: Transaction, memory: Memory, deliveries: Sequence[Deliv
         for index, _ in beaten:
             receipts[index] = Receipt(Outcome.APPLIED)
     ledger.write()
+    quota.close()
     for index, key, _, _ in notified:
         arrival = deliveries[index].arrival
         transaction.arrivals[key] = max(arrival, transaction.arrivals.get(key, arrival))

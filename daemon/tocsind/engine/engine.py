@@ -18,6 +18,7 @@ from tocsind.engine import api_tokens, integrations
 from tocsind.engine.changes import Changes
 from tocsind.engine.deliver import Outcome
 from tocsind.engine.figures import Figures
+from tocsind.engine.limits import Limits
 from tocsind.engine.memory import Memory
 from tocsind.engine.ticker import Ticker
 from tocsind.metrics import Metrics
@@ -43,7 +44,12 @@ class Engine:
     """
 
     def __init__(
-        self, folder: Path, clock: Clock, on_health: Callable[[bool], None], on_broken: Callable[[], None]
+        self,
+        folder: Path,
+        clock: Clock,
+        on_health: Callable[[bool], None],
+        on_broken: Callable[[], None],
+        limits: Limits,
     ) -> None:
         sys.setswitchinterval(_SWITCH_INTERVAL)
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
@@ -58,7 +64,7 @@ class Engine:
             log.info("migrated", migration=name)
         outcomes = (outcome.name.lower() for outcome in Outcome)
         self.metrics = Metrics(outcomes, (reason.name.lower() for reason in ResolveReason))
-        self.memory = Memory(clock, self.store.writer, self.metrics)
+        self.memory = Memory(clock, self.store.writer, self.metrics, limits)
         self.changes = Changes()
         self._ticker = Ticker(self.memory)
         self._writer = Writer(

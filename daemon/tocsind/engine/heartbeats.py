@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from tocsind.domain import etag as etags
 from tocsind.domain import heartbeat as rules
 from tocsind.domain.access import Caller
 from tocsind.domain.alert_group import Action
@@ -15,9 +16,12 @@ from tocsind.sqlite import heartbeats
 from tocsind.sqlite.writer import Transaction
 
 
-def set_interval(transaction: Transaction, memory: Memory, public_id: str, interval: int, *, by: Caller) -> Heartbeat:
-    """Sets the interval of a heartbeat, in microseconds."""
+def set_interval(
+    transaction: Transaction, memory: Memory, public_id: str, interval: int, etag: str = "", *, by: Caller
+) -> Heartbeat:
+    """Sets the interval of a heartbeat, in microseconds. TocsinError: NOT_FOUND, INVALID, ABORTED."""
     integration, heartbeat = _find(transaction, memory, public_id)
+    etags.check(etag, heartbeat.etag, f"{integration.name}/heartbeat")
     before = audit.of_heartbeat(heartbeat)
     rules.set_interval(heartbeat, interval)
     return _change(transaction, memory, integration, heartbeat, before, by)

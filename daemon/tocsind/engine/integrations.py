@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from tocsind.domain import etag as etags
 from tocsind.domain import integration as rules
 from tocsind.domain.access import Caller
 from tocsind.domain.alert_group import Action
@@ -11,24 +12,31 @@ from tocsind.domain.errors import Reason, TocsinError, invalid, not_found
 from tocsind.domain.heartbeat import Heartbeat
 from tocsind.domain.identity import new_public_id
 from tocsind.domain.integration import BUILT_IN, Integration
+from tocsind.domain.template import Slot
 from tocsind.engine import audit
 from tocsind.engine.ledger import Ledger
 from tocsind.engine.memory import Memory
 from tocsind.sqlite import alert_groups, heartbeats, integrations
 from tocsind.sqlite.writer import Transaction
 
-CHANGEABLE = ("display_name", "description", "reopen_window", "stale_after", "retention")
+CHANGEABLE = ("display_name", "description", "reopen_window", "stale_after", "retention", "rate_limit", "templates")
+ONE_TEMPLATE = {f"templates.{slot.value}": slot for slot in Slot}
+"""What names a single template among what can be changed."""
 CLOSED_AT_ONCE = 200
 
 
 def create(transaction: Transaction, memory: Memory, wanted: Integration, *, by: Caller) -> Integration:
-    """Creates an integration with a new id and token, and its heartbeat. TocsinError: INVALID, EXISTS."""
+    """Creates an integration with a new id, and its heartbeat; with a new token unless it brings one. TocsinError:
+    INVALID, EXISTS."""
     rules.check(wanted)
     _refuse_taken_name(transaction, wanted)
+    if wanted.token:
+        rules.check_token(wanted.token)
+        _refuse_taken_token(transaction, wanted.token)
     new = replace(
         wanted,
         public_id=new_public_id(),
-        token=rules.new_token(),
+        token=wanted.token or rules.new_token(),
         created=transaction.now,
         updated=transaction.now,
     )
@@ -48,14 +56,21 @@ def create_built_in(transaction: Transaction) -> None:
 
 
 def update(
-    transaction: Transaction, memory: Memory, public_id: str, changes: dict[str, Any], *, by: Caller
+    transaction: Transaction, memory: Memory, public_id: str, changes: dict[str, Any], etag: str = "", *, by: Caller
 ) -> Integration:
-    """Changes settings. TocsinError: NOT_FOUND, INVALID, EXISTS."""
+    """Changes settings: those of `CHANGEABLE`, or single templates (`ONE_TEMPLATE`), of which an empty one is the
+    default again. TocsinError: NOT_FOUND, INVALID, EXISTS, ABORTED."""
     for field in changes:
-        if field not in CHANGEABLE:
-            raise invalid("update_mask", f"{field!r} cannot be changed; what can: {', '.join(CHANGEABLE)}")
+        if field not in CHANGEABLE and field not in ONE_TEMPLATE:
+            what = f"{', '.join(CHANGEABLE)}, or one as {next(iter(ONE_TEMPLATE))}"
+            raise invalid("update_mask", f"{field!r} cannot be changed; what can: {what}")
     before = _find(transaction, public_id)
-    changed = replace(before, **changes, updated=transaction.now)
+    etags.check(etag, before.etag, before.name)
+    settings = {field: value for field, value in changes.items() if field in CHANGEABLE}
+    single = {ONE_TEMPLATE[field]: value for field, value in changes.items() if field in ONE_TEMPLATE}
+    templates = {**settings.pop("templates", before.templates), **single}
+    templates = {slot: source for slot, source in templates.items() if source}
+    changed = replace(before, **settings, templates=templates, updated=transaction.now)
     rules.check(changed)
     _refuse_taken_name(transaction, changed)
     integrations.update(transaction.connection, changed)
@@ -77,16 +92,18 @@ def rotate_token(transaction: Transaction, memory: Memory, public_id: str, *, by
     return changed
 
 
-def delete(transaction: Transaction, memory: Memory, public_id: str, *, by: Caller) -> None:
+def delete(transaction: Transaction, memory: Memory, public_id: str, etag: str = "", *, by: Caller) -> None:
     """Deletes an integration and its heartbeat, and resolves its open groups: the first of them now, so that a small
-    integration is gone when this is answered, the rest by housekeeping. TocsinError: NOT_FOUND."""
+    integration is gone when this is answered, the rest by housekeeping. TocsinError: NOT_FOUND, ABORTED."""
     gone = _find(transaction, public_id)
+    etags.check(etag, gone.etag, gone.name)
     integrations.delete(transaction.connection, gone.id, transaction.now)
     heartbeats.delete(transaction.connection, gone.id)
     memory.forget()
     close_groups(transaction, memory, gone.id, by.actor)
     audit.record(transaction, by, gone.name, audit.of_integration(gone), audit.NOTHING)
     transaction.after_commit(lambda: memory.heartbeats.cancel(gone.id))
+    transaction.after_commit(lambda: memory.limits.forget(gone.id))
 
 
 def close_groups(transaction: Transaction, memory: Memory, integration_id: int, actor: str = "") -> bool:
@@ -114,6 +131,14 @@ def _refuse_taken_name(transaction: Transaction, wanted: Integration) -> None:
     if other is not None and other.id != wanted.id:
         message = f"{other.name} is already called {wanted.display_name!r}"
         raise TocsinError(Reason.NAME_TAKEN, message, field="integration.display_name", resource=other.name)
+
+
+def _refuse_taken_token(transaction: Transaction, token: str) -> None:
+    """Who may ask for this may read the tokens of all integrations, but for those that are deleted and unreadable."""
+    taken, owner = integrations.owner_of_token(transaction.connection, token)
+    if taken:
+        message = f"{owner} has this token already" if owner else "an integration that was deleted had this token"
+        raise TocsinError(Reason.TOKEN_TAKEN, message, field="token", resource=owner)
 
 
 def _watch(memory: Memory, candidates: Iterable[tuple[int, int]]) -> None:

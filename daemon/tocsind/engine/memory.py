@@ -12,11 +12,12 @@ from tocsind.clock import Clock
 from tocsind.domain.alert_group import AlertGroup
 from tocsind.domain.arrival_order import ArrivalOrder
 from tocsind.domain.heartbeat import Heartbeat
-from tocsind.domain.integration import Integration
+from tocsind.domain.integration import BUILT_IN, Integration
 from tocsind.domain.rulebook import Rulebook
 from tocsind.domain.timer_wheel import TimerWheel
 from tocsind.domain.units import SECOND
 from tocsind.engine.keyring import Keyring
+from tocsind.engine.limits import Limits
 from tocsind.engine.presence import Presence
 from tocsind.metrics import Metrics
 from tocsind.sqlite import alert_groups, heartbeats, integrations, routes
@@ -28,7 +29,7 @@ MOST_INTEGRATIONS = 20_000
 class Memory:
     """The caches of one daemon. Wheels are keyed by integration (heartbeats) or by group (silences, stale)."""
 
-    def __init__(self, clock: Clock, connection: sqlite3.Connection, metrics: Metrics) -> None:
+    def __init__(self, clock: Clock, connection: sqlite3.Connection, metrics: Metrics, limits: Limits) -> None:
         steady = clock.steady()
         self._started = clock.elapsed()
         self._started_wall = clock.wall()
@@ -38,6 +39,7 @@ class Memory:
         self.presence = Presence(self._stamped, steady)
         self.keyring = Keyring(connection)
         self.order = ArrivalOrder()
+        self.limits = limits
         reading = self.presence.read(steady)
         self.heartbeats = TimerWheel(reading)
         self.stale = TimerWheel(reading)
@@ -52,6 +54,9 @@ class Memory:
             self.stale.schedule(group_id, deadline)
         for group_id, until in alert_groups.silences(connection):
             self.silence(group_id, until)
+        own = integrations.by_public_id(connection, BUILT_IN)
+        if own is not None:
+            limits.resume(alert_groups.open_keys(connection, own.id), steady)
 
     def silence(self, group_id: int, until: int) -> None:
         """Waits for a time of day: the only place where one becomes a wait."""

@@ -7,6 +7,7 @@ Rules
 - While deadlines run, the intake clock is written to disk every second: after a crash it goes on from there, so a
   deadline is noticed at most that second later, and never early. When the file cannot be written the same stamp is what
   finds out that it can be again.
+- The groups that tell of rate limits are looked after once a second.
 - Housekeeping walks through the integrations, a small step a tick while there is something to do, then rests. It also
   removes what is no longer kept of the audit log and of answered requests, and writes down when tokens were used.
 """
@@ -17,7 +18,7 @@ from typing import Any
 
 from tocsind.domain.timer_wheel import TimerWheel
 from tocsind.domain.units import SECOND
-from tocsind.engine import api_tokens, audit, groups, heartbeats, integrations, once, self_report
+from tocsind.engine import api_tokens, audit, groups, heartbeats, integrations, limit_alerts, once, self_report
 from tocsind.engine.memory import Memory
 from tocsind.sqlite import audit as audit_rows
 from tocsind.sqlite import heartbeats as heartbeat_rows
@@ -68,6 +69,7 @@ class Ticker:
             self._next_look = steady + SECOND
             self._memory.keyring.expire(self._memory.clock.wall())
             entries.extend(self._look_for_gateways(steady))
+            entries.extend(self._look_at_limits(steady))
         if steady >= self._next_sweep:
             entries.append((self._sweep, Future()))
             self._next_sweep = steady + SECOND
@@ -103,6 +105,13 @@ class Ticker:
             transaction.after_commit(lambda: setattr(self, "_was_absent", absent))
 
         return [(report, Future())]
+
+    def _look_at_limits(self, steady: int) -> list[Entry]:
+        due = self._memory.limits.to_tell(steady)
+        return [
+            (partial(limit_alerts.report, memory=self._memory, limited=limited, refuses=refuses), Future())
+            for limited, refuses in due
+        ]
 
     def _sweep(self, transaction: Transaction) -> None:
         """Removes what has expired, and resolves what a deleted integration left open."""

@@ -59,6 +59,7 @@ def integration(found: Integration, base_url: str, *, secrets: bool) -> integrat
         update_time=timestamp(found.updated),
         templates=templates_pb2.Templates(**{slot.value: source for slot, source in found.templates.items()}),
         rate_limit=found.rate_limit,
+        etag=found.etag,
     )
     if found.type != BUILT_IN:
         prefix = f"{base_url}/integrations/v1/{found.type}"
@@ -202,6 +203,7 @@ def heartbeat(public_id: str, found: Heartbeat, now: int, reading: int) -> heart
         name=f"integrations/{public_id}/heartbeat",
         state=int(found.state),  # type: ignore[arg-type]
         interval=duration(found.interval),
+        etag=found.etag,
         state_time=timestamp(found.state_since),
     )
     if found.last_beat is not None:

@@ -61,9 +61,8 @@ class HeartbeatServicer(heartbeats_pb2_grpc.HeartbeatServiceServicer):
         if not request.heartbeat.HasField("interval"):
             raise invalid("heartbeat.interval", "must be set")
         interval = decode.microseconds(request.heartbeat.interval, "heartbeat.interval")
-        return change(
-            self._engine, request, partial(self._encode, public_id), jobs.set_interval, public_id, interval, by=caller()
-        )
+        respond, etag = partial(self._encode, public_id), request.heartbeat.etag
+        return change(self._engine, request, respond, jobs.set_interval, public_id, interval, etag, by=caller())
 
     def PauseHeartbeat(
         self, request: heartbeats_pb2.PauseHeartbeatRequest, context: grpc.ServicerContext

@@ -23,7 +23,7 @@ INTAKE_THREADS = 16
 
 log = structlog.get_logger()
 
-# What failed has lines of its own.
+# What failed has lines of its own. What is over a rate limit has none: a flood of it would be a flood of lines.
 _REFUSED = (Outcome.CREDENTIAL_UNKNOWN, Outcome.CREDENTIAL_REFUSED, Outcome.WRONG_TYPE, Outcome.EXPIRED)
 _OUTCOMES = {outcome: intake_pb2.Receipt.Outcome.Value(outcome.name) for outcome in Outcome}
 
@@ -133,4 +133,5 @@ def _receipt(receipt: Receipt) -> intake_pb2.Receipt:
         message.integration_type = receipt.integration_type
     if receipt.group is not None:
         message.alert_group = f"alertGroups/{receipt.group.id}"
+    message.retry_after_seconds = receipt.retry_after
     return message

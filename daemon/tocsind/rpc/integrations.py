@@ -1,5 +1,6 @@
 """IntegrationService."""
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import grpc
@@ -7,8 +8,12 @@ from google.protobuf import empty_pb2
 
 from tocsin.v1 import integrations_pb2, integrations_pb2_grpc
 from tocsind.domain.access import Role
+from tocsind.domain.alert_group import AlertGroup
 from tocsind.domain.errors import not_found
-from tocsind.domain.integration import Integration
+from tocsind.domain.integration import Integration, check_templates
+from tocsind.domain.rulebook import Rendered
+from tocsind.domain.template import Slot
+from tocsind.engine import demo
 from tocsind.engine import integrations as jobs
 from tocsind.engine.engine import Engine
 from tocsind.rpc import decode, encode, names, paging
@@ -32,8 +37,19 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
     ) -> integrations_pb2.Integration:
         """Creates an integration."""
         asked = request.integration
-        settings = {field: value for field, value in _given(asked).items() if field in _DURATIONS}
-        wanted = Integration(0, "", asked.type, asked.display_name, asked.description, "", **settings)
+        templates = _templates(asked)
+        wanted = Integration(
+            0,
+            "",
+            asked.type,
+            asked.display_name,
+            asked.description,
+            request.token,
+            **_durations(asked),
+            templates=templates,
+            rate_limit=_rate_limit(asked),
+        )
+        check_sources(templates)
         return self._whole(change(self._engine, request, self._encode, jobs.create, wanted, by=caller()))
 
     def GetIntegration(
@@ -65,13 +81,13 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
     ) -> integrations_pb2.Integration:
         """Changes settings."""
         public_id = names.integration_id(request.integration.name, "integration.name")
-        given = _given(request.integration)
-        if request.update_mask.paths:
-            values = {**_every(request.integration), **given}
-            changes = {path: values.get(path) for path in request.update_mask.paths}
-        else:
-            changes = given
-        return self._whole(change(self._engine, request, self._encode, jobs.update, public_id, changes, by=caller()))
+        changes = _changes(request.integration, request.update_mask.paths)
+        templates = changes.get("templates", {})
+        check_sources(templates | {slot: changes[path] for path, slot in jobs.ONE_TEMPLATE.items() if path in changes})
+        etag = request.integration.etag
+        return self._whole(
+            change(self._engine, request, self._encode, jobs.update, public_id, changes, etag, by=caller())
+        )
 
     def RotateIntegrationToken(
         self, request: integrations_pb2.RotateIntegrationTokenRequest, context: grpc.ServicerContext
@@ -85,13 +101,19 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
     ) -> empty_pb2.Empty:
         """Deletes an integration."""
         public_id = names.integration_id(request.name)
-        return change(self._engine, request, encode.nothing, jobs.delete, public_id, by=caller())
+        return change(self._engine, request, encode.nothing, jobs.delete, public_id, request.etag, by=caller())
 
     def SendDemoAlert(
         self, request: integrations_pb2.SendDemoAlertRequest, context: grpc.ServicerContext
     ) -> integrations_pb2.SendDemoAlertResponse:
         """Sends a demo alert."""
-        raise NotImplementedError
+        public_id = names.integration_id(request.name)
+        rulebook = self._engine.change(demo.rulebook, public_id)
+        alert = demo.alert(self._engine.clock.wall())
+        if rulebook is not None:
+            rendered = Rendered(rulebook.digest)
+            alert = demo.read(alert, rendered)
+        return change(self._engine, request, _demo, demo.send, public_id, alert, by=caller())
 
     def StartMaintenance(
         self, request: integrations_pb2.StartMaintenanceRequest, context: grpc.ServicerContext
@@ -120,17 +142,44 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
         return encode.integration(found, self._base_url, secrets=caller().role is Role.ADMIN)
 
 
-def _given(message: integrations_pb2.Integration) -> dict[str, Any]:
-    """Returns the changeable settings that a message sets."""
-    given: dict[str, Any] = {field: getattr(message, field) for field in ("display_name", "description")}
-    given = {field: value for field, value in given.items() if value}
-    for field in _DURATIONS:
-        if message.HasField(field):  # type: ignore[arg-type]
-            given[field] = decode.microseconds(getattr(message, field), f"integration.{field}")
-    return given
+def check_sources(templates: Mapping[Slot, str]) -> None:
+    """Refuses templates that are no templates, before anything is queued: looking at them may take a while, and must
+    not hold up the writer. TocsinError: INVALID."""
+    check_templates(templates)
 
 
-def _every(message: integrations_pb2.Integration) -> dict[str, Any]:
-    """Returns every changeable setting, for a mask that names one which the message leaves at its default."""
-    fresh = Integration(0, "", message.type, message.display_name, message.description, "")
-    return {field: getattr(fresh, field) for field in jobs.CHANGEABLE}
+def _demo(opened: AlertGroup) -> integrations_pb2.SendDemoAlertResponse:
+    return integrations_pb2.SendDemoAlertResponse(alert_group=f"alertGroups/{opened.id}")
+
+
+def _changes(message: integrations_pb2.Integration, paths: Collection[str]) -> dict[str, Any]:
+    """Returns what is to be changed: what `paths` name, at its default where the message leaves it out; without paths,
+    all that the message sets, and of the templates each one that it sets."""
+    templates = _templates(message)
+    every: dict[str, Any] = {"display_name": message.display_name, "description": message.description}
+    every |= {"rate_limit": _rate_limit(message), "templates": templates}
+    every |= {path: templates.get(slot, "") for path, slot in jobs.ONE_TEMPLATE.items()}
+    every |= _durations(message)
+    if not paths:
+        del every["templates"]
+        return {field: value for field, value in every.items() if value not in ("", None)}
+    fresh = Integration(0, "", "", "", "", "")
+    return {path: every[path] if path in every else getattr(fresh, path, None) for path in paths}
+
+
+def _durations(message: integrations_pb2.Integration) -> dict[str, int]:
+    """Returns the durations that a message sets."""
+    return {
+        field: decode.microseconds(getattr(message, field), f"integration.{field}")
+        for field in _DURATIONS
+        if message.HasField(field)  # type: ignore[arg-type]
+    }
+
+
+def _rate_limit(message: integrations_pb2.Integration) -> int | None:
+    return message.rate_limit if message.HasField("rate_limit") else None
+
+
+def _templates(message: integrations_pb2.Integration) -> dict[Slot, str]:
+    """Returns the templates that a message sets; an empty one is the default."""
+    return {slot: source for slot in Slot if (source := getattr(message.templates, slot.value))}

@@ -125,6 +125,17 @@ def open_of_integration(connection: sqlite3.Connection, integration_id: int, lim
     return found
 
 
+def open_keys(connection: sqlite3.Connection, integration_id: int) -> list[str]:
+    """Returns the grouping keys of the open groups of an integration."""
+    found: list[str] = []
+    for state in OPEN_STATES:
+        rows = connection.execute(
+            "SELECT grouping_key FROM alert_groups WHERE integration_id = ? AND state = ?", (integration_id, state)
+        )
+        found.extend(row[0] for row in rows)
+    return found
+
+
 def last_id(connection: sqlite3.Connection) -> int:
     """Returns the greatest number that was ever given to a group."""
     row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'alert_groups'").fetchone()

@@ -35,6 +35,17 @@ def by_display_name(connection: sqlite3.Connection, display_name: str) -> Integr
     return _one(connection, "display_name = ? AND deleted_at IS NULL", display_name)
 
 
+def owner_of_token(connection: sqlite3.Connection, token: str) -> tuple[bool, str]:
+    """Returns whether any integration has or had this token, and which (its resource name) if it can be read: "" for
+    the built-in one and for those that are deleted."""
+    row = connection.execute(
+        "SELECT public_id, type, deleted_at FROM integrations WHERE token_hash = ?", (token_hash(token),)
+    ).fetchone()
+    if row is None:
+        return False, ""
+    return True, f"integrations/{row[0]}" if row[1] != BUILT_IN and row[2] is None else ""
+
+
 def page(connection: sqlite3.Connection, after: int, limit: int) -> list[Integration]:
     """Returns at most `limit` integrations, oldest first, with ids above `after`; not the built-in one."""
     rows = connection.execute(
@@ -114,3 +125,9 @@ def any_id(connection: sqlite3.Connection, public_id: str) -> int | None:
     """Returns the id in the database of an integration, deleted or not, or None."""
     row = connection.execute("SELECT id FROM integrations WHERE public_id = ?", (public_id,)).fetchone()
     return int(row[0]) if row else None
+
+
+def any_display_name(connection: sqlite3.Connection, public_id: str) -> str | None:
+    """Returns what an integration is called, deleted or not, or None."""
+    row = connection.execute("SELECT display_name FROM integrations WHERE public_id = ?", (public_id,)).fetchone()
+    return str(row[0]) if row else None

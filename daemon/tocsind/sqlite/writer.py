@@ -26,6 +26,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import Context
@@ -49,8 +50,8 @@ class Transaction:
     """One transaction, with one time. Times in microseconds.
 
     `arrivals`: the last arrival that was applied to each identity in it. What its jobs want remembered is remembered
-    after the commit, but they overtake one another before. `trace_ids`: what those whose changes it makes durable call
-    their requests in logs.
+    after the commit, but they overtake one another before. `taken`: what its jobs took of each limit, in the same way.
+    `trace_ids`: what those whose changes it makes durable call their requests in logs.
     """
 
     def __init__(self, connection: sqlite3.Connection, now: int, steady: int) -> None:
@@ -60,6 +61,7 @@ class Transaction:
         self.events_written = False
         self.trace_ids: list[str] = []
         self.arrivals: dict[bytes, int] = {}
+        self.taken: Counter[Any] = Counter()
         self._after_commit: list[Callable[[], None]] = []
 
     def after_commit(self, do: Callable[[], None]) -> None:

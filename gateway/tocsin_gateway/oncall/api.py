@@ -9,7 +9,12 @@ import grpc.aio
 from tocsin_gateway.oncall import replies
 from tocsin_gateway.oncall.alert_groups import ACTIONS, AlertGroup, AlertGroupAction, AlertGroups
 from tocsin_gateway.oncall.caller import Daemon
-from tocsin_gateway.oncall.integrations import Integration, Integrations
+from tocsin_gateway.oncall.integrations import (
+    Integration,
+    Integrations,
+    StartMaintenance,
+    StopMaintenance,
+)
 from tocsin_gateway.oncall.payloads import Payloads
 from tocsin_gateway.oncall.resource import Places
 from tocsin_gateway.oncall.routes import Route, Routes
@@ -25,8 +30,11 @@ def add_routes(app: "falcon.asgi.App[Any, Any]", channel: grpc.aio.Channel) -> N
     app.add_route(f"{groups}/{{group_id}}", AlertGroup(daemon, places, payloads))
     for verb in ACTIONS:
         app.add_route(f"{groups}/{{group_id}}/{verb}", AlertGroupAction(daemon, places, verb))
-    app.add_route(f"{PREFIX}/integrations", Integrations(daemon, places))
-    app.add_route(f"{PREFIX}/integrations/{{integration_id}}", Integration(daemon, places))
+    integrations = f"{PREFIX}/integrations"
+    app.add_route(integrations, Integrations(daemon, places))
+    app.add_route(f"{integrations}/{{integration_id}}", Integration(daemon, places))
+    app.add_route(f"{integrations}/{{integration_id}}/maintenance_start", StartMaintenance(daemon, places))
+    app.add_route(f"{integrations}/{{integration_id}}/maintenance_stop", StopMaintenance(daemon, places))
     app.add_route(f"{PREFIX}/routes", Routes(daemon, places))
     app.add_route(f"{PREFIX}/routes/{{route_id}}", Route(daemon, places))
 

@@ -6,13 +6,13 @@
 * Payloads are passed on byte for byte, if they are JSON; a sender's numbers keep all their digits.
 """
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from tocsin.v1 import alert_groups_pb2, integrations_pb2, routes_pb2
+from tocsin.v1 import alert_groups_pb2, integrations_pb2, routes_pb2, templates_pb2
 from tocsin_gateway.oncall import ids
 
 _State = alert_groups_pb2.AlertGroup.State
@@ -23,6 +23,9 @@ _STATES: Final = {
     _State.SILENCED: "silenced",
     _State.RESOLVED: "resolved",
 }
+
+MODES: Final = {integrations_pb2.Maintenance.DEBUG: "debug", integrations_pb2.Maintenance.MAINTENANCE: "maintenance"}
+"""What modes of a maintenance are called."""
 
 _BUILT_IN: Final = "tocsin"
 """The type of the integration for what Tocsin reports about itself: nobody sends to it."""
@@ -95,24 +98,15 @@ def integration(message: integrations_pb2.Integration) -> dict[str, Any]:
         "inbound_email": None,
         "type": message.type,
         "default_route": {"id": ids.default_route(id_), "escalation_chain_id": None, **_chats()},
-        "templates": {
-            "grouping_key": None,
-            "resolve_signal": None,
-            "acknowledge_signal": None,
-            "source_link": None,
-            "slack": {"title": None, "message": None, "image_url": None},
-            "web": {"title": None, "message": None, "image_url": None},
-            "sms": {"title": None},
-            "phone_call": {"title": None},
-            "telegram": {"title": None, "message": None, "image_url": None},
-            "mobile_app": {"title": None, "message": None},
-            "email": {"title": None, "message": None},
-        },
+        "templates": _templates(message.templates),
         "heartbeat": None if message.type == _BUILT_IN else {"link": message.heartbeat_url or None},
-        "maintenance_mode": None,
-        "maintenance_started_at": None,
-        "maintenance_end_at": None,
+        **_maintenance(message),
     }
+
+
+def in_maintenance(message: integrations_pb2.Integration) -> bool:
+    """Whether a maintenance runs, not one that is planned: OnCall knows no plans."""
+    return message.HasField("maintenance") and message.maintenance.start_time.ToDatetime(UTC) <= datetime.now(UTC)
 
 
 def route(message: routes_pb2.Route) -> dict[str, Any]:
@@ -128,6 +122,33 @@ def route(message: routes_pb2.Route) -> dict[str, Any]:
         "position": message.position,
         "is_the_last_route": ids.is_default_route(message.name),
         **_chats(),
+    }
+
+
+def _templates(templates: templates_pb2.Templates) -> dict[str, Any]:
+    """The templates; null is the default. What is shown to people is OnCall's for the web."""
+    return {
+        "grouping_key": templates.grouping_id or None,
+        "resolve_signal": templates.resolve_condition or None,
+        "acknowledge_signal": templates.acknowledge_condition or None,
+        "source_link": templates.source_link or None,
+        "slack": {"title": None, "message": None, "image_url": None},
+        "web": {"title": templates.title or None, "message": templates.message or None, "image_url": None},
+        "sms": {"title": None},
+        "phone_call": {"title": None},
+        "telegram": {"title": None, "message": None, "image_url": None},
+        "mobile_app": {"title": None, "message": None},
+        "email": {"title": None, "message": None},
+    }
+
+
+def _maintenance(message: integrations_pb2.Integration) -> dict[str, str | None]:
+    """The maintenance that runs, if one does."""
+    running = message.maintenance if in_maintenance(message) else None
+    return {
+        "maintenance_mode": MODES.get(running.mode) if running else None,
+        "maintenance_started_at": _time(running, "start_time") if running else None,
+        "maintenance_end_at": _time(running, "end_time") if running else None,
     }
 
 

@@ -1,18 +1,21 @@
-"""`/api/v1/integrations/`: reading integrations.
+"""`/api/v1/integrations/`: reading integrations, and their maintenance.
 
 The daemon's list knows no filter and no count; there are at most some thousand integrations, so that all are read.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from tocsin.v1 import integrations_pb2
 from tocsin_gateway.oncall import fields, ids, replies
 from tocsin_gateway.oncall.caller import Caller
 from tocsin_gateway.oncall.query import Query
 from tocsin_gateway.oncall.replies import Refusal, Reply
-from tocsin_gateway.oncall.resource import Request, Resource, Response
+from tocsin_gateway.oncall.resource import Request, Resource, Response, said
 
 PAGE_SIZE: Final = 50
+
+LONGEST_MAINTENANCE: Final = 30 * 86_400
+"""Seconds; the daemon's limit."""
 
 _STEP: Final = 1000
 """Integrations in one call, the most that the daemon gives."""
@@ -53,6 +56,62 @@ class Integration(Resource):
         await self._serve(req, resp, work)
 
     on_head = on_get
+
+
+class StartMaintenance(Resource):
+    """`/api/v1/integrations/{id}/maintenance_start/`."""
+
+    async def on_post(self, req: Request, resp: Response, integration_id: str) -> None:
+        """Starts a maintenance, and shows the integration. One that runs is left as it is, as in OnCall."""
+
+        async def work(caller: Caller, content: bytes) -> Reply:
+            found = await _get(caller, integration_id)
+            body = said(req, content)
+            mode, seconds = _mode(body), _seconds(body)
+            if fields.in_maintenance(found):
+                return replies.detail(400, "Already on maintenance")
+            request = integrations_pb2.StartMaintenanceRequest(name=found.name, mode=mode)
+            request.duration.seconds = seconds
+            started = await caller.call(caller.integrations.StartMaintenance, request)
+            return replies.of(200, fields.integration(started))
+
+        await self._serve(req, resp, work, takes_body=True)
+
+
+class StopMaintenance(Resource):
+    """`/api/v1/integrations/{id}/maintenance_stop/`."""
+
+    async def on_post(self, req: Request, resp: Response, integration_id: str) -> None:
+        """Ends the maintenance if one runs, and shows the integration."""
+
+        async def work(caller: Caller, _: bytes) -> Reply:
+            found = await _get(caller, integration_id)
+            if fields.in_maintenance(found):
+                request = integrations_pb2.StopMaintenanceRequest(name=found.name)
+                found = await caller.call(caller.integrations.StopMaintenance, request)
+            return replies.of(200, fields.integration(found))
+
+        await self._serve(req, resp, work)
+
+
+def _mode(body: Any) -> integrations_pb2.Maintenance.Mode.ValueType:
+    """Which mode is wanted, in any case. Raises `Refusal`."""
+    name = str(body.get("mode")).lower() if isinstance(body, dict) else ""
+    for mode, known in fields.MODES.items():
+        if name == known:
+            return mode
+    raise Refusal(replies.of(400, {"mode": ["Unknown mode"]}))
+
+
+def _seconds(body: Any) -> int:
+    """How long it is to last; whether it may is for the daemon to say. Raises `Refusal`."""
+    try:
+        seconds = int(body.get("duration"))
+    except (ValueError, TypeError, OverflowError):
+        seconds = 0
+    if not 0 < seconds <= LONGEST_MAINTENANCE:
+        raise Refusal(replies.of(400, {"duration": ["Invalid duration"]}))
+    return seconds
 
 
 async def _get(caller: Caller, id_: str) -> _Integration:

@@ -42,6 +42,7 @@ WRITTEN: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"description": "", "stale_after": 0},
         {"description": "new", "stale_after": 3600},
     ),
+    "SendDemoAlert": ("alertGroups/1", NONE, {"state": "FIRING"}),
     "UpdateHeartbeat": ("integrations/", {"interval": 600}, {"interval": 3600}),
     "PauseHeartbeat": ("integrations/", {"state": "UP"}, {"state": "PAUSED"}),
     "ResumeHeartbeat": ("integrations/", {"state": "PAUSED"}, {"state": "UP"}),

@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
+from beats import INTERVAL, alarms, expected
 from fake_clock import DAY, MILLISECOND, MINUTE, SECOND, FakeClock
 from notices import notice
 from running_daemon import AlertGroup, Integration, Receipt, RunningDaemon, duration, message
@@ -258,6 +259,24 @@ def test_a_deleted_integration_leaves_only_history(daemon: RunningDaemon) -> Non
         daemon.act("Unresolve", names[0])
     assert refusal.value.code() is grpc.StatusCode.FAILED_PRECONDITION
     assert daemon.integration().name != integration.name
+
+
+def test_everything_of_a_deleted_integration_ends(daemon: RunningDaemon) -> None:
+    """The group of its missing heartbeat and its demo alert too; and neither of its URLs takes anything any more."""
+    integration = expected(daemon)
+    daemon.pass_time(2 * INTERVAL)
+    demo = integrations_pb2.SendDemoAlertRequest(name=integration.name)
+    names = [alarms(daemon)[0].name, daemon.integrations.SendDemoAlert(demo).alert_group]
+    daemon.integrations.DeleteIntegration(integrations_pb2.DeleteIntegrationRequest(name=integration.name))
+
+    assert {daemon.group(name).resolve_reason for name in names} == {AlertGroup.INTEGRATION_DELETED}
+    assert [daemon.events(name)[-1].reason for name in names] == ["its integration was deleted"] * 2
+    assert outcome(daemon.beat(integration)) == "CREDENTIAL_UNKNOWN"
+    assert outcome(daemon.send(integration, notice("a"))) == "CREDENTIAL_UNKNOWN"
+    by_id = daemon.delivery(integration, notice("a"))
+    by_id.credential, by_id.bearer_token = integration.name.removeprefix("integrations/"), integration.token
+    assert outcome(daemon.deliver([by_id])[0]) == "CREDENTIAL_UNKNOWN"
+    assert daemon.list_groups('state = "FIRING"') == []
 
 
 def test_a_large_integration_is_closed_step_by_step(daemon: RunningDaemon) -> None:

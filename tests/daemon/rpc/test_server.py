@@ -250,6 +250,9 @@ def test_an_address_that_is_taken_is_refused(folder: Path) -> None:
         (["--tls-key", "key.pem"], "--tls-certificate and --tls-key go together"),
         (["--tls-client-ca", "ca.pem"], "needs --tls-certificate and --tls-key"),
         (["--external-url", "tocsin.example"], "must begin with http:// or https://"),
+        (["--rate-limit", "-1"], "must be 0 to 1000000"),
+        (["--rate-limit", "many"], "must be 0 to 1000000"),
+        (["--total-rate-limit", "1000001"], "must be 0 to 1000000"),
         (["--no-such-flag"], "unrecognized arguments"),
     ],
 )
@@ -260,3 +263,12 @@ def test_wrong_usage_is_told(arguments: list[str], message: str, capsys: pytest.
 
     assert end.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_rate_limits_are_oncalls_unless_they_are_set() -> None:
+    """300 for an integration and 900 over all; 0 is none."""
+    default = config.parse([])
+    none = config.parse(["--rate-limit", "0", "--total-rate-limit", "0"])
+
+    assert (default.rate_limit, default.total_rate_limit) == (300, 900)
+    assert (none.rate_limit, none.total_rate_limit) == (0, 0)

@@ -248,6 +248,28 @@ class OncallDaemon(
         token = str(end) if end < len(every) else ""
         return integrations_pb2.ListIntegrationsResponse(integrations=every[start:end], next_page_token=token)
 
+    def StartMaintenance(self, request: Any, context: grpc.ServicerContext) -> Any:
+        role = self._enter("StartMaintenance", request, context, writes=True)
+        if request.duration.seconds < 60:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "duration: must be 1 minute to 30 days")
+        integration = self.integrations[request.name]
+        self.maintain(integration, request.mode, datetime.now(UTC), timedelta(seconds=request.duration.seconds))
+        return _shown(integration, role)
+
+    def StopMaintenance(self, request: Any, context: grpc.ServicerContext) -> Any:
+        role = self._enter("StopMaintenance", request, context, writes=True)
+        integration = self.integrations[request.name]
+        if not integration.HasField("maintenance"):
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, "no maintenance")
+        integration.ClearField("maintenance")
+        return _shown(integration, role)
+
+    def maintain(self, integration: Any, mode: Any, start: datetime, span: timedelta) -> None:
+        """Has an integration in maintenance."""
+        integration.maintenance.mode = mode
+        integration.maintenance.start_time.CopyFrom(stamp(start))
+        integration.maintenance.end_time.CopyFrom(stamp(start + span))
+
     # -- what all calls have in common
 
     def _enter(self, method: str, request: Any, context: grpc.ServicerContext, *, writes: bool = False) -> str:

@@ -4,6 +4,7 @@ What a request may say wrong is not checked here: OnCall ignores more than it re
 this folder say what is refused.
 """
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import schemathesis
 import yaml
 from hypothesis import HealthCheck, settings
 from oncall_client import Rest
-from oncall_daemon import OncallDaemon, State
+from oncall_daemon import START, OncallDaemon, State
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
+from tocsin.v1.integrations_pb2 import Maintenance
 from tocsin_gateway.oncall.alert_groups import ACTIONS
+from tocsin_gateway.oncall.integrations import LONGEST_MAINTENANCE
 from tocsin_gateway.oncall.resource import BODY_LIMIT
 
 DOCUMENT = Path(__file__).parents[3] / "docs/oncall-api.yaml"
@@ -36,6 +39,9 @@ def stock(daemon: OncallDaemon) -> None:
     daemon.reset()
     for id_ in ("one", "two"):
         daemon.add_integration(id_, description="" if id_ == "one" else "What it is for")
+    two = daemon.integrations["integrations/two"]
+    two.templates.title, two.templates.grouping_id = "{{ payload.title }}", "{{ payload.id }}"
+    daemon.maintain(two, Maintenance.MAINTENANCE, START, timedelta(days=36_500))
     daemon.add_integration("self", type="tocsin")
     daemon.add_route("one", "r1", jinja="{{ 1 }}")
     daemon.add_route("one", "r2", matchers="a=b")
@@ -71,7 +77,8 @@ def aim(case: Any) -> None:
     if "alert_groups" in case.path:
         case.path_parameters["id"] = str(1 + sum(map(ord, id_)) % 40)
     else:
-        case.path_parameters["id"] = "one-default" if "routes" in case.path else "one"
+        some = "two" if len(id_) % 2 else "one"
+        case.path_parameters["id"] = f"{some}-default" if "routes" in case.path else some
 
 
 def test_the_document_has_every_url(rest: Rest, daemon: OncallDaemon) -> None:
@@ -79,7 +86,9 @@ def test_the_document_has_every_url(rest: Rest, daemon: OncallDaemon) -> None:
     paths: dict[str, Any] = yaml.safe_load(DOCUMENT.read_text())["paths"]
 
     kinds = {f"/api/v1/{kind}/{id_}" for kind in ("alert_groups", "integrations", "routes") for id_ in ("", "{id}/")}
-    assert set(paths) == kinds | {f"/api/v1/alert_groups/{{id}}/{verb}/" for verb in ACTIONS}
+    actions = {f"/api/v1/alert_groups/{{id}}/{verb}/" for verb in ACTIONS}
+    maintenance = {f"/api/v1/integrations/{{id}}/maintenance_{verb}/" for verb in ("start", "stop")}
+    assert set(paths) == kinds | actions | maintenance
     for path, operations in paths.items():
         served = rest("OPTIONS", path.removeprefix("/api/v1/").replace("{id}", "1")).headers["allow"].lower()
         assert set(operations) - {"parameters"} == set(served.split(", ")) - {"head"}, path
@@ -92,3 +101,5 @@ def test_the_document_has_the_limits() -> None:
     assert f"over {BODY_LIMIT // 1024} KiB" in text
     assert "maximum: 31622400" in text
     assert 31622400 == 366 * 86_400
+    assert "maximum: 2592000" in text
+    assert LONGEST_MAINTENANCE == 2592000

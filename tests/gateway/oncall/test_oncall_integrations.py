@@ -1,10 +1,14 @@
 """Integrations and routes as OnCall's REST API shows them."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from oncall_client import Rest
 from oncall_daemon import VIEWER, OncallDaemon
+
+from tocsin.v1.integrations_pb2 import Maintenance
+from tocsin.v1.templates_pb2 import Templates
 
 NOWHERE: dict[str, Any] = {
     "slack": {"channel_id": None, "enabled": False},
@@ -218,3 +222,84 @@ def test_nothing_can_be_changed(rest: Rest, daemon: OncallDaemon, method: str, p
     assert (told.status, told.body) == (405, {"detail": f'Method "{method}" not allowed.'})
     assert told.headers["allow"] == "GET, HEAD"
     assert daemon.calls == []
+
+
+def test_templates_have_oncalls_names(rest: Rest, daemon: OncallDaemon) -> None:
+    """What is shown to people stands where OnCall has it for the web."""
+    templates = Templates(
+        grouping_id="g", resolve_condition="r", acknowledge_condition="a", source_link="s", title="t", message="m"
+    )
+    daemon.add_integration("one", templates=templates)
+
+    told = rest("GET", "integrations/one/").body["templates"]
+
+    shown = {"grouping_key": "g", "resolve_signal": "r", "acknowledge_signal": "a", "source_link": "s"}
+    assert told.items() >= shown.items()
+    assert told["web"] == {"title": "t", "message": "m", "image_url": None}
+    assert told["slack"] == {"title": None, "message": None, "image_url": None}
+
+
+@pytest.mark.parametrize("mode", ["debug", "Maintenance", "MAINTENANCE"])
+def test_a_maintenance_is_started_and_stopped(rest: Rest, daemon: OncallDaemon, mode: str) -> None:
+    """The answers show the integration, as OnCall's do."""
+    daemon.add_integration("one")
+
+    started = rest("POST", "integrations/one/maintenance_start/", {"mode": mode, "duration": "3600"})
+    (request,) = daemon.requests("StartMaintenance")
+    read = rest("GET", "integrations/one/").body
+    stopped = rest("POST", "integrations/one/maintenance_stop/")
+
+    assert (started.status, stopped.status) == (200, 200)
+    assert (Maintenance.Mode.Name(request.mode), request.duration.seconds) == (mode.upper(), 3600)
+    assert started.body == read
+    assert read["maintenance_mode"] == mode.lower()
+    begin, end = (datetime.fromisoformat(read[f"maintenance_{name}_at"]) for name in ("started", "end"))
+    assert end - begin == timedelta(hours=1)
+    assert stopped.body["maintenance_mode"] is stopped.body["maintenance_end_at"] is None
+
+
+def test_a_maintenance_that_runs_is_not_started_again(rest: Rest, daemon: OncallDaemon) -> None:
+    """It is left as it is; one that is only planned is not seen here."""
+    one = daemon.add_integration("one")
+    daemon.maintain(one, Maintenance.DEBUG, datetime.now(UTC) - timedelta(hours=1), timedelta(hours=2))
+    again = rest("POST", "integrations/one/maintenance_start", {"mode": "debug", "duration": 600})
+    assert (again.status, again.body) == (400, {"detail": "Already on maintenance"})
+    daemon.maintain(one, Maintenance.DEBUG, datetime.now(UTC) + timedelta(hours=1), timedelta(hours=2))
+
+    planned = rest("POST", "integrations/one/maintenance_stop").body
+
+    assert planned["maintenance_mode"] is planned["maintenance_started_at"] is None
+    assert daemon.requests("StopMaintenance") == []
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"duration": 600}, {"mode": ["Unknown mode"]}),
+        ({"mode": "off", "duration": 600}, {"mode": ["Unknown mode"]}),
+        ([], {"mode": ["Unknown mode"]}),
+        ({"mode": "debug"}, {"duration": ["Invalid duration"]}),
+        ({"mode": "debug", "duration": "soon"}, {"duration": ["Invalid duration"]}),
+        ({"mode": "debug", "duration": -600}, {"duration": ["Invalid duration"]}),
+        ({"mode": "debug", "duration": 10**30}, {"duration": ["Invalid duration"]}),
+        ({"mode": "debug", "duration": 59}, {"detail": "duration: must be 1 minute to 30 days"}),
+    ],
+)
+def test_what_is_wrong_with_a_maintenance_is_said(rest: Rest, daemon: OncallDaemon, body: Any, expected: Any) -> None:
+    """In OnCall's words, and the daemon's where only that knows."""
+    daemon.add_integration("one")
+
+    told = rest("POST", "integrations/one/maintenance_start/", body)
+
+    assert (told.status, told.body) == (400, expected)
+
+
+def test_a_maintenance_is_for_those_who_may_act(rest: Rest, daemon: OncallDaemon) -> None:
+    """A viewer's token is refused, and so is what does not exist."""
+    daemon.add_integration("one")
+    body = {"mode": "debug", "duration": 600}
+
+    assert rest("POST", "integrations/one/maintenance_start/", body, token=VIEWER).status == 403
+    assert rest("POST", "integrations/none/maintenance_start/", body).status == 404
+    assert rest("POST", "integrations/none/maintenance_stop/").status == 404
+    assert rest("GET", "integrations/one/maintenance_start/").status == 405
