@@ -16,9 +16,12 @@ from tocsin.v1 import (
     audit_pb2_grpc,
     notes_pb2,
     notes_pb2_grpc,
+    routes_pb2,
+    routes_pb2_grpc,
 )
 
 Note = notes_pb2.Note
+Route = routes_pb2.Route
 BatchResult = alert_groups_pb2.BatchResult
 
 
@@ -79,6 +82,22 @@ def remove_note(daemon: RunningDaemon, name: str, actor: str = "ada", **fields: 
 def notes_of(daemon: RunningDaemon, group: str) -> list[Note]:
     """The notes about a group."""
     return list(note_service(daemon).ListNotes(notes_pb2.ListNotesRequest(parent=group)).notes)
+
+
+def route_service(daemon: RunningDaemon) -> routes_pb2_grpc.RouteServiceStub:
+    """Its routes."""
+    return routes_pb2_grpc.RouteServiceStub(daemon.channel)
+
+
+def make_route(daemon: RunningDaemon, parent: str, position: int | None = None, **fields: Any) -> Route:
+    """A new route of the integration `parent`."""
+    request = routes_pb2.CreateRouteRequest(parent=parent, route=Route(**fields), position=position)
+    return route_service(daemon).CreateRoute(request, metadata=by())
+
+
+def routes_of(daemon: RunningDaemon, parent: str) -> list[Route]:
+    """The routes of an integration, the default one last."""
+    return list(route_service(daemon).ListRoutes(routes_pb2.ListRoutesRequest(parent=parent, page_size=1000)).routes)
 
 
 def make_token(daemon: RunningDaemon, display_name: str, role: str = "EDITOR", **fields: Any) -> access_pb2.ApiToken:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from changing import make_token, write_note
+from changing import make_route, make_token, write_note
 from fake_clock import HOUR
 from running_daemon import Integration, RunningDaemon, duration
 
@@ -18,6 +18,8 @@ from tocsin.v1 import (
     integrations_pb2_grpc,
     notes_pb2,
     notes_pb2_grpc,
+    routes_pb2,
+    routes_pb2_grpc,
 )
 
 Make = Callable[[RunningDaemon], Any]
@@ -28,6 +30,7 @@ _STUBS: Mapping[str, Any] = {
     "HeartbeatService": heartbeats_pb2_grpc.HeartbeatServiceStub,
     "IntegrationService": integrations_pb2_grpc.IntegrationServiceStub,
     "NoteService": notes_pb2_grpc.NoteServiceStub,
+    "RouteService": routes_pb2_grpc.RouteServiceStub,
 }
 
 
@@ -62,6 +65,17 @@ def _note(make: Callable[[str], Any]) -> Make:
 def _integration(make: Callable[[str], Any]) -> Make:
     """A request about a new integration."""
     return lambda daemon: make(daemon.integration().name)
+
+
+def _route(make: Callable[[str], Any]) -> Make:
+    """A request about the first of two routes."""
+
+    def made(daemon: RunningDaemon) -> Any:
+        parent = daemon.integration().name
+        names = [make_route(daemon, parent, matchers=f"a={number}").name for number in range(2)]
+        return make(names[0])
+
+    return made
 
 
 def _heartbeat(verb: str, *before: str) -> Make:
@@ -125,6 +139,14 @@ MUTATIONS: dict[str, Make] = {
     "HeartbeatService.PauseHeartbeat": _heartbeat("Pause"),
     "HeartbeatService.ResumeHeartbeat": _heartbeat("Resume", "Pause"),
     "HeartbeatService.ResetHeartbeat": _heartbeat("Reset"),
+    "RouteService.CreateRoute": _integration(
+        lambda name: routes_pb2.CreateRouteRequest(parent=name, route=routes_pb2.Route(matchers="a=b"))
+    ),
+    "RouteService.UpdateRoute": _route(
+        lambda name: routes_pb2.UpdateRouteRequest(route=routes_pb2.Route(name=name, jinja="{{ 1 }}"))
+    ),
+    "RouteService.MoveRoute": _route(lambda name: routes_pb2.MoveRouteRequest(name=name, position=1)),
+    "RouteService.DeleteRoute": _route(lambda name: routes_pb2.DeleteRouteRequest(name=name)),
     "AccessService.CreateApiToken": _new_token,
     "AccessService.DeleteApiToken": lambda daemon: access_pb2.DeleteApiTokenRequest(
         name=make_token(daemon, "robot").name

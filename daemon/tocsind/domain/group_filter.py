@@ -5,6 +5,7 @@ Rules
   notification, its `resolve_time` is unset unless it is resolved.
 - A time that is unset is neither before nor after anything.
 - A label that is missing is different from every value: `!=` holds for it (as it does in Alertmanager's matchers).
+- The route of a group is the one that it took when it opened, or the default one once that is gone.
 - Titles are searched without regard to the case of the letters A to Z, and of no others: so do SQLite's functions, and
   both sides of a filter, the list (`sqlite/group_list.py`) and the watch (here), must come to the same answer.
 - Who watches is told when a group comes to match and when it ceases to: an event is compared by the state before and
@@ -17,6 +18,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from tocsind.domain.alert_group import AlertGroup, Source, State
+from tocsind.domain.route import name_of
 from tocsind.domain.span import ALWAYS, Span
 
 _LOWER_CASE = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
@@ -49,13 +51,15 @@ class LabelCondition:
 class GroupFilter:
     """Which groups are wanted.
 
-    In one of `states`; of the integration with this public id, made by this source (None: any); with a title that
-    contains each of `titles`, which are in lower case; with these labels; created, resolved and last heard of in these
-    spans (`resolved` None: no matter whether and when).
+    In one of `states`; of the integration with this public id, under its route with this one, made by this source
+    (None: any; a route comes with its integration); with a title that contains each of `titles`, which are in lower
+    case; with these labels; created, resolved and last heard of in these spans (`resolved` None: no matter whether and
+    when).
     """
 
     states: tuple[State, ...] = tuple(State)
     integration: str | None = None
+    route: str | None = None
     source: Source | None = None
     titles: tuple[str, ...] = ()
     labels: tuple[LabelCondition, ...] = ()
@@ -70,12 +74,14 @@ class GroupFilter:
 
 
 class GroupAsRead(Protocol):
-    """A group as readers see it; `integration` is the name of the resource, `integrations/{id}`."""
+    """A group as readers see it; `integration` and `route` are the names of the resources."""
 
     @property
     def group(self) -> AlertGroup: ...
     @property
     def integration(self) -> str: ...
+    @property
+    def route(self) -> str: ...
     @property
     def title(self) -> str: ...
     @property
@@ -93,6 +99,7 @@ def matches(wanted: GroupFilter, read: GroupAsRead, states: Iterable[State | Non
         any(state in wanted.states for state in ((group.state,) if states is None else states))
         and wanted.source in (None, group.source)
         and (wanted.integration is None or read.integration == f"integrations/{wanted.integration}")
+        and (wanted.route is None or read.route == name_of(wanted.integration or "", wanted.route))
         and group.created in wanted.created
         and group.last_received in wanted.notified
         and (wanted.resolved is None or (not group.is_open and group.state_since in wanted.resolved))

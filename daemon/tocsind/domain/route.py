@@ -1,19 +1,31 @@
-"""What a route is.
+"""What a route is, which one a group takes, and why.
 
 Rules
 - Routes are looked at in their order when a group opens; the first that matches is the group's, and stays it.
 - The default route is not one of them: it is what is left where none matches. It cannot be changed, moved or deleted.
 - A route that is deleted leaves its groups to the default route.
+- Matchers are compared with the labels of the notification. What a Jinja2 condition says is not known here: it was
+  rendered before (`rulebook.py`), or it does not match. Nothing that a route says can keep a group from being opened.
+- Positions count from 0 without gaps.
 """
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+
+from tocsind.domain import matchers
+from tocsind.domain.errors import Reason, TocsinError, invalid
+from tocsind.domain.etag import etag
+from tocsind.domain.matchers import Matchers
+from tocsind.domain.template import MAX_SOURCE
 
 DEFAULT = "default"
 DEFAULT_ID = 0
 """The id of the default route, for people and in the database."""
 
 MAX_CONDITION = 2_000
+"""Characters of matchers; a Jinja2 condition may be as long as any template."""
+
 MAX_DESCRIPTION = 2_000
 MOST_ROUTES = 200
 
@@ -23,6 +35,11 @@ class ConditionKind(IntEnum):
 
     MATCHERS = 1
     JINJA = 2
+
+    @property
+    def field(self) -> str:
+        """Its field of `tocsin.v1.Route`."""
+        return self.name.lower()
 
 
 @dataclass(slots=True)
@@ -38,3 +55,105 @@ class Route:
     description: str = ""
     created: int = 0
     updated: int = 0
+
+    @property
+    def etag(self) -> str:
+        """Differs once its place, its condition or its description does."""
+        return etag(self.public_id, self.position, int(self.kind), self.condition, self.description)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one route says to a notification, and why, in one line; None is the default route. `error`: why its
+    condition failed, where it did."""
+
+    route: Route | None
+    matched: bool
+    reason: str
+    error: str = ""
+
+
+def name_of(integration: str, public_id: str = DEFAULT) -> str:
+    """Returns the resource name of a route; `integration` is the public id."""
+    return f"integrations/{integration}/routes/{public_id}"
+
+
+def check(route: Route) -> None:
+    """Raises TocsinError (INVALID, with the field) where a route is not what it may be. Whether a Jinja2 condition can
+    be compiled is not known here."""
+    field = f"route.{route.kind.field}"
+    if len(route.description) > MAX_DESCRIPTION:
+        raise invalid("route.description", f"must be at most {MAX_DESCRIPTION:,} characters")
+    if not route.condition.strip():
+        raise invalid(field, "must not be empty: a route has a condition")
+    most = MAX_CONDITION if route.kind is ConditionKind.MATCHERS else MAX_SOURCE
+    if len(route.condition) > most:
+        raise invalid(field, f"must be at most {most:,} characters")
+    if route.kind is ConditionKind.MATCHERS:
+        matchers.parse(route.condition)
+
+
+def refuse_default(integration: str, public_id: str) -> None:
+    """TocsinError (DEFAULT_ROUTE) where the route is the default one; `integration` is its public id."""
+    if public_id == DEFAULT:
+        name = name_of(integration)
+        message = f"{name} is the default route, which cannot be changed, moved or deleted"
+        raise TocsinError(Reason.DEFAULT_ROUTE, message, resource=name)
+
+
+def readable(routes: Iterable[Route]) -> dict[int, Matchers]:
+    """Returns the matchers of routes by id. What is stored was read when it was saved; should another version have
+    written what this one cannot read, then the route is not among them, and does not match."""
+    found: dict[int, Matchers] = {}
+    for route in routes:
+        if route.kind is ConditionKind.MATCHERS:
+            try:
+                found[route.id] = matchers.parse(route.condition)
+            except TocsinError:
+                continue
+    return found
+
+
+def choose(
+    routes: Iterable[Route], compiled: Mapping[int, Matchers], labels: Mapping[str, str], matched: Mapping[int, bool]
+) -> int:
+    """Returns the id of the route that a group takes. `compiled` are the matchers by the id of the route, `matched`
+    what the Jinja2 conditions said, by the same; one that is missing does not match."""
+    for route in routes:
+        if route.kind is ConditionKind.JINJA:
+            if matched.get(route.id):
+                return route.id
+        elif (condition := compiled.get(route.id)) is not None and condition.hold(labels):
+            return route.id
+    return DEFAULT_ID
+
+
+def judge(
+    routes: Iterable[Route],
+    compiled: Mapping[int, Matchers],
+    labels: Mapping[str, str],
+    matched: Mapping[int, bool],
+    failures: Mapping[int, str],
+) -> Iterator[Verdict]:
+    """Yields what each route says, up to the one that `choose` would return. `failures` are the Jinja2 conditions that
+    failed, by the id of the route, and why."""
+    for route in routes:
+        if route.kind is ConditionKind.JINJA:
+            verdict = _of_jinja(route, matched.get(route.id), failures.get(route.id, ""))
+        elif (condition := compiled.get(route.id)) is not None:
+            verdict = Verdict(route, condition.hold(labels), condition.explain(labels))
+        else:
+            verdict = Verdict(route, False, "its matchers cannot be read", "saved by another version of Tocsin")
+        yield verdict
+        if verdict.matched:
+            return
+    yield Verdict(None, True, "the default route takes what no other takes")
+
+
+def _of_jinja(route: Route, outcome: bool | None, failure: str) -> Verdict:
+    if failure:
+        return Verdict(route, False, "its condition failed", failure)
+    if outcome is None:
+        return Verdict(route, False, "its condition was not rendered: no notification made the group")
+    says = "its condition says 1, true or ok" if outcome else "its condition says something else than 1, true or ok"
+    return Verdict(route, outcome, says)

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from tocsind.domain.integration import Integration
-from tocsind.domain.route import ConditionKind, Route
+from tocsind.domain.matchers import Matchers
+from tocsind.domain.route import DEFAULT_ID, ConditionKind, Route, choose, readable
 from tocsind.domain.template import Slot
 
 
@@ -35,6 +36,18 @@ class Rulebook:
         return {route.id: route.condition for route in self.routes if route.kind is ConditionKind.JINJA}
 
     @cached_property
+    def matchers(self) -> Mapping[int, Matchers]:
+        """The compiled matchers, by the id of the route in the database."""
+        return readable(self.routes)
+
+    def choose(self, labels: Mapping[str, str], rendered: "Rendered | None") -> int:
+        """Returns the id of the route that a new group with these labels takes. Without `rendered`, no Jinja2 condition
+        matches."""
+        if not self.routes:
+            return DEFAULT_ID
+        return choose(self.routes, self.matchers, labels, rendered.matched if rendered is not None else {})
+
+    @cached_property
     def needs_rendering(self) -> bool:
         """Whether there is anything to render."""
         return bool(self.templates or self.conditions)
@@ -53,10 +66,14 @@ class Rendered:
     """What came of rendering a rulebook's templates for one notification.
 
     `texts`: the results by slot, without those that failed. `matched`: whether each Jinja2 condition held, by the id of
-    its route; those that failed did not. `failures`: a line for each that failed, which it was and why.
+    its route; those that failed did not. `failures`: a line for each template that failed, which it was and why.
+    `condition_failures`: the same for conditions, by the id of the route. `lasting`: the same notification would give
+    the same again: nothing failed that another time would not, and nothing depends on the time.
     """
 
     rulebook: bytes
     texts: dict[Slot, str] = field(default_factory=dict)
     matched: dict[int, bool] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    condition_failures: dict[int, str] = field(default_factory=dict)
+    lasting: bool = True

@@ -20,6 +20,7 @@ from tocsind.domain.access import ApiToken, Caller
 from tocsind.domain.alert_group import AlertGroup
 from tocsind.domain.heartbeat import Heartbeat
 from tocsind.domain.integration import Integration
+from tocsind.domain.route import ConditionKind, Route
 from tocsind.domain.units import DAY
 from tocsind.sqlite import audit
 from tocsind.sqlite.audit import AuditRow
@@ -78,6 +79,16 @@ def of_integration(integration: Integration) -> Fields:
 def of_heartbeat(heartbeat: Heartbeat) -> Fields:
     """What is audited of a heartbeat; the interval in seconds."""
     return {"state": heartbeat.state.name, "interval": heartbeat.interval / 1e6}
+
+
+def of_route(route: Route) -> Fields:
+    """What is audited of a route."""
+    return {
+        "position": route.position,
+        "matchers": route.condition if route.kind is ConditionKind.MATCHERS else None,
+        "jinja": route.condition if route.kind is ConditionKind.JINJA else None,
+        "description": route.description,
+    }
 
 
 def of_token(token: ApiToken) -> Fields:

@@ -12,6 +12,7 @@ from tocsind.domain.alert_group import Action, AlertGroup, Event, Source, act, d
 from tocsind.domain.errors import Reason, TocsinError, not_found
 from tocsind.domain.integration import Integration
 from tocsind.domain.notification import Notification, ReportedAlert
+from tocsind.domain.rulebook import Rendered
 from tocsind.domain.snapshot import Effect, KnownAlert, receive
 from tocsind.engine.figures import count
 from tocsind.engine.memory import Memory
@@ -55,8 +56,16 @@ class Ledger:
         if differing:
             self._alerts.update(alerts.known(self._connection, list(differing)))
 
-    def receive(self, key: bytes, integration: Integration, source: Source, notification: Notification) -> Effect:
-        """Applies a notification to the group of the identity `key`, by the rules of `domain/snapshot.py`."""
+    def receive(
+        self,
+        key: bytes,
+        integration: Integration,
+        source: Source,
+        notification: Notification,
+        rendered: Rendered | None = None,
+    ) -> Effect:
+        """Applies a notification to the group of the identity `key`, by the rules of `domain/snapshot.py`. Where that
+        opens a group, its route is chosen; `rendered` is what came of the integration's Jinja2 conditions."""
         if key not in self._known:
             self.prefetch([(key, notification)])
         known = self._known[key]
@@ -72,6 +81,9 @@ class Ledger:
         )
         if effect.group is not None:
             effect.group.heard = self.reading
+            if effect.opened:
+                rulebook = self._memory.rulebook(self._connection, integration)
+                effect.group.route_id = rulebook.choose(notification.labels, rendered)
             self._known[key] = effect.group
             self._note(key, effect, effect.group, notification)
         return effect

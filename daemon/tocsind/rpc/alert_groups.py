@@ -19,7 +19,6 @@ from tocsind.rpc.slow_lists import SlowLists
 from tocsind.rpc.watch import Watch
 from tocsind.sqlite import alert_groups as rows
 from tocsind.sqlite import alerts, events
-from tocsind.sqlite.group_list import is_slow
 
 
 class _Acting(Repeatable, Protocol):
@@ -57,11 +56,12 @@ class AlertGroupServicer(alert_groups_pb2_grpc.AlertGroupServiceServicer):
         newest_first = paging.newest_first(request.order_by)
         scope = f"alertGroups {wanted} {newest_first}"
         after = paging.pair_after(scope, request.page_token)
+        with self._engine.store.reading() as connection:
+            listed = group_filter.listed(connection, wanted, newest_first=newest_first)
         with ExitStack() as stack:
-            if is_slow(wanted):
+            if listed.is_slow:
                 stack.enter_context(self._slow_lists.place())
             connection = stack.enter_context(self._engine.store.reading())
-            listed = group_filter.listed(connection, wanted, newest_first=newest_first)
             page = listed.page(connection, after, size)
             total = listed.count(connection) if request.include_total_size else 0
         return alert_groups_pb2.ListAlertGroupsResponse(

@@ -17,7 +17,15 @@ from google.protobuf import any_pb2
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
-from tocsin.v1 import access_pb2, alert_groups_pb2, audit_pb2, heartbeats_pb2, integrations_pb2, notes_pb2
+from tocsin.v1 import (
+    access_pb2,
+    alert_groups_pb2,
+    audit_pb2,
+    heartbeats_pb2,
+    integrations_pb2,
+    notes_pb2,
+    routes_pb2,
+)
 from tocsind.domain.errors import Code, Reason, TocsinError
 
 DOMAIN = "tocsin"
@@ -35,7 +43,7 @@ CODES: dict[Code, code_pb2.Code.ValueType] = {
     Code.FORBIDDEN: code_pb2.PERMISSION_DENIED,
     Code.INTERNAL: code_pb2.INTERNAL,
 }
-_MODULES = (access_pb2, alert_groups_pb2, audit_pb2, heartbeats_pb2, integrations_pb2, notes_pb2)
+_MODULES = (access_pb2, alert_groups_pb2, audit_pb2, heartbeats_pb2, integrations_pb2, notes_pb2, routes_pb2)
 
 
 def refusal(error: TocsinError) -> status_pb2.Status:

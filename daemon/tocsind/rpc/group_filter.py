@@ -11,16 +11,16 @@ from functools import reduce
 from tocsind.domain.alert_group import Source, State
 from tocsind.domain.errors import TocsinError, not_found
 from tocsind.domain.group_filter import GroupFilter, LabelCondition, LabelTest, fold
+from tocsind.domain.route import DEFAULT, DEFAULT_ID, name_of
 from tocsind.domain.span import ALWAYS
 from tocsind.rpc import names
 from tocsind.rpc.filter_grammar import Comparison, Token, comparisons, member, refusal, span
-from tocsind.sqlite import integrations
+from tocsind.sqlite import integrations, routes
 from tocsind.sqlite.group_list import AMBIGUOUS_NAMES, GroupList
 
 _FIELDS = (
     "state, integration, route, source, title, labels.NAME, create_time, resolve_time and last_notification_time are"
 )
-_DEFAULT_ROUTE = "/routes/default"
 _LABEL_TESTS = {"=": LabelTest.EQUAL, "!=": LabelTest.DIFFERENT}
 
 
@@ -32,13 +32,23 @@ def parse(text: str) -> GroupFilter:
 
 def listed(connection: sqlite3.Connection, wanted: GroupFilter, *, newest_first: bool = True) -> GroupList:
     """Returns the list of the groups that are wanted. TocsinError (NOT_FOUND) where there never was the integration
-    that the filter names."""
-    integration_id = None
-    if wanted.integration is not None:
-        integration_id = integrations.any_id(connection, wanted.integration)
-        if integration_id is None:
-            raise not_found(f"integrations/{wanted.integration}")
-    return GroupList(wanted, integration_id, newest_first)
+    that the filter names, or where its route is not there."""
+    if wanted.integration is None:
+        return GroupList(wanted, None, newest_first)
+    integration_id = integrations.any_id(connection, wanted.integration)
+    if integration_id is None:
+        raise not_found(f"integrations/{wanted.integration}")
+    if wanted.route is None or not wanted.states:
+        # What contradicts itself may name a route of another integration.
+        return GroupList(wanted, integration_id, newest_first)
+    if wanted.route == DEFAULT:
+        # Without other routes each group is under the default one, and nothing needs to be compared.
+        route_id = DEFAULT_ID if routes.count(connection, integration_id) else None
+        return GroupList(wanted, integration_id, newest_first, route_id)
+    route = routes.one(connection, integration_id, wanted.route)
+    if route is None:
+        raise not_found(name_of(wanted.integration, wanted.route))
+    return GroupList(wanted, integration_id, newest_first, route.id)
 
 
 def _narrow(wanted: GroupFilter, comparison: Comparison) -> GroupFilter:
@@ -52,7 +62,7 @@ def _narrow(wanted: GroupFilter, comparison: Comparison) -> GroupFilter:
             return _of_integration(wanted, _integration(comparison.value))
         case "route":
             comparison.demand("=")
-            return _of_integration(wanted, _route(comparison.value))
+            return _of_route(wanted, *_route(comparison.value))
         case "source":
             comparison.demand("=")
             source = member(comparison.value, Source, "a source")
@@ -83,6 +93,12 @@ def _of_integration(wanted: GroupFilter, public_id: str) -> GroupFilter:
     return replace(wanted, integration=public_id, states=() if contradiction else wanted.states)
 
 
+def _of_route(wanted: GroupFilter, integration: str, public_id: str) -> GroupFilter:
+    contradiction = wanted.route not in (None, public_id)
+    wanted = _of_integration(wanted, integration)
+    return replace(wanted, route=public_id, states=() if contradiction else wanted.states)
+
+
 def _label(comparison: Comparison) -> LabelCondition:
     path, operator, value = comparison.path, comparison.operator, comparison.value
     if len(path) == 1:
@@ -110,10 +126,8 @@ def _integration(token: Token) -> str:
         raise refusal(token, "must be of the form integrations/{id}") from None
 
 
-def _route(token: Token) -> str:
-    if token.text.endswith(_DEFAULT_ROUTE):
-        try:
-            return names.integration_id(token.text.removesuffix(_DEFAULT_ROUTE), "filter")
-        except TocsinError:
-            pass
-    raise refusal(token, "must be of the form integrations/{id}/routes/default: there are no other routes yet")
+def _route(token: Token) -> tuple[str, str]:
+    try:
+        return names.route_id(token.text, "filter")
+    except TocsinError:
+        raise refusal(token, "must be of the form integrations/{id}/routes/{id}") from None

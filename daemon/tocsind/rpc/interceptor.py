@@ -35,7 +35,7 @@ from tocsind.rpc.streams import Streams
 
 log = structlog.get_logger()
 
-_READS = ("Get", "List", "BatchGet", "Watch", "Attend", "Deliver")
+_READS = ("Get", "List", "BatchGet", "Watch", "Attend", "Deliver", "Test", "Preview")
 
 
 class Interceptor(grpc.aio.ServerInterceptor):

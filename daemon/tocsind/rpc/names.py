@@ -6,6 +6,7 @@ from tocsind.domain.errors import invalid
 
 _INTEGRATION = re.compile(r"integrations/([a-z0-9]{1,32})")
 _HEARTBEAT = re.compile(r"integrations/([a-z0-9]{1,32})/heartbeat")
+_ROUTE = re.compile(r"integrations/([a-z0-9]{1,32})/routes/([a-z0-9]{1,32})")
 _GROUP = re.compile(r"alertGroups/([1-9][0-9]{0,17})")
 _TOKEN = re.compile(r"apiTokens/([a-z0-9]{1,32})")
 _NOTE = re.compile(r"alertGroups/([1-9][0-9]{0,17})/notes/([1-9][0-9]{0,17})")
@@ -20,6 +21,12 @@ def integration_id(name: str, field: str = "name") -> str:
 def heartbeat_id(name: str, field: str = "name") -> str:
     """Returns the public id of the integration in `integrations/{id}/heartbeat`."""
     return _match(_HEARTBEAT, name, field, "integrations/{id}/heartbeat")[1]
+
+
+def route_id(name: str, field: str = "name") -> tuple[str, str]:
+    """Returns the public ids of the integration and of the route in `integrations/{id}/routes/{id}`."""
+    found = _match(_ROUTE, name, field, "integrations/{id}/routes/{id}")
+    return found[1], found[2]
 
 
 def token_id(name: str, field: str = "name") -> str:

@@ -25,6 +25,7 @@ from functools import lru_cache
 from typing import Any
 
 from tocsind.domain.group_filter import GroupFilter, LabelCondition, LabelTest
+from tocsind.domain.route import DEFAULT_ID
 from tocsind.domain.span import ALWAYS
 from tocsind.sqlite.alert_groups import AS_READ, GroupRow, as_read, text
 
@@ -35,6 +36,8 @@ AMBIGUOUS_NAMES = (",", ":")
 
 _FIRST_LOOK = 1_000
 _TEXTS = 512
+# Also where the route that a group took is gone.
+_UNDER_DEFAULT = "NOT EXISTS (SELECT 1 FROM routes AS taken WHERE taken.id = g.route_id)"
 # The first comparison alone is fast, and true wherever the second one is.
 _HAS = r"(instr(g.labels, ?) > 0 AND instr(replace(replace(g.labels, '\\', char(1)), '\"', char(2)), ?) > 0)"
 _LABEL_TESTS = {LabelTest.EQUAL: _HAS, LabelTest.PRESENT: _HAS, LabelTest.DIFFERENT: f"NOT {_HAS}"}
@@ -54,18 +57,25 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class GroupList:
-    """The groups that a filter wants, newest or oldest first. `integration_id` is the id in the database of the
-    integration that the filter names, if it names one."""
+    """The groups that a filter wants, newest or oldest first. `integration_id` and `route_id` are the ids in the
+    database of the integration and of the route that the filter names, if it names them; `route_id` is also None where
+    all groups of the integration are under that route."""
 
     wanted: GroupFilter
     integration_id: int | None
     newest_first: bool
+    route_id: int | None = None
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether groups have to be compared one by one."""
+        return bool(_residual(self.wanted, self.route_id)[0])
 
     def page(self, connection: sqlite3.Connection, after: Key | None, size: int) -> Page:
         """Returns at most `size` groups after a key, or from the beginning; fewer, even none, where looking for more
         would take too long."""
         begin, end = self._bounds(after)
-        conditions, values = _residual(self.wanted)
+        conditions, values = _residual(self.wanted, self.route_id)
         if not conditions:
             return _cut(self._read(connection, begin, end, (), (), size + 1), size, None)
         found: list[GroupRow] = []
@@ -80,7 +90,7 @@ class GroupList:
     def count(self, connection: sqlite3.Connection) -> int:
         """Returns how many groups there are on all pages; of more than `COUNTED` only so many are looked at."""
         begin, end = self._bounds(None)
-        conditions, values = _residual(self.wanted)
+        conditions, values = _residual(self.wanted, self.route_id)
         edge = self._edge(connection, begin, end, COUNTED)
         if edge is not None and not conditions:
             return COUNTED
@@ -142,15 +152,13 @@ class GroupList:
         return max(begin, after or begin), end
 
 
-def is_slow(wanted: GroupFilter) -> bool:
-    """Whether groups have to be compared one by one."""
-    return bool(_residual(wanted)[0])
-
-
-def _residual(wanted: GroupFilter) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+def _residual(wanted: GroupFilter, route_id: int | None) -> tuple[tuple[str, ...], tuple[Any, ...]]:
     """Returns the conditions that no index knows, and their values."""
     conditions: list[str] = []
     values: list[Any] = []
+    if route_id is not None:
+        conditions.append(_UNDER_DEFAULT if route_id == DEFAULT_ID else "g.route_id = ?")
+        values += () if route_id == DEFAULT_ID else (route_id,)
     if wanted.source is not None:
         conditions.append("g.source = ?")
         values.append(wanted.source)

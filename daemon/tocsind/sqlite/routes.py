@@ -15,5 +15,59 @@ def of_integration(connection: sqlite3.Connection, integration_id: int) -> list[
     return [_route(row) for row in connection.execute(query, (integration_id,))]
 
 
+def one(connection: sqlite3.Connection, integration_id: int, public_id: str) -> Route | None:
+    """Returns one route, or None; there is no row of the default one."""
+    query = f"SELECT {_COLUMNS} FROM routes WHERE integration_id = ? AND public_id = ?"
+    row = connection.execute(query, (integration_id, public_id)).fetchone()
+    return _route(row) if row else None
+
+
+def count(connection: sqlite3.Connection, integration_id: int) -> int:
+    """Returns how many routes an integration has, without the default one: the position of that."""
+    row = connection.execute("SELECT count(*) FROM routes WHERE integration_id = ?", (integration_id,)).fetchone()
+    return int(row[0])
+
+
+def insert(connection: sqlite3.Connection, new: Route) -> int:
+    """Stores a new route; returns its id in the database. Its place must be free."""
+    cursor = connection.execute(
+        "INSERT INTO routes (integration_id, public_id, position, kind, condition, description, created_at, "
+        "updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            new.integration_id,
+            new.public_id,
+            new.position,
+            new.kind,
+            new.condition,
+            new.description,
+            new.created,
+            new.updated,
+        ),
+    )
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+def update(connection: sqlite3.Connection, changed: Route) -> None:
+    """Stores what a route says, and its place."""
+    connection.execute(
+        "UPDATE routes SET position = ?, kind = ?, condition = ?, description = ?, updated_at = ? WHERE id = ?",
+        (changed.position, changed.kind, changed.condition, changed.description, changed.updated, changed.id),
+    )
+
+
+def shift(connection: sqlite3.Connection, integration_id: int, first: int, last: int, by: int) -> None:
+    """Moves the routes from place `first` to and with `last` by so many places."""
+    connection.execute(
+        "UPDATE routes SET position = position + ? WHERE integration_id = ? AND position BETWEEN ? AND ?",
+        (by, integration_id, first, last),
+    )
+
+
+def delete(connection: sqlite3.Connection, route_id: int) -> None:
+    """Removes a route; its groups are those of the default one from now on."""
+    connection.execute("DELETE FROM routes WHERE id = ?", (route_id,))
+
+
 def _route(row: Sequence[Any]) -> Route:
     return Route(row[0], row[1], row[2], row[3], ConditionKind(row[4]), *row[5:])

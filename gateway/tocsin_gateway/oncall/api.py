@@ -12,13 +12,12 @@ from tocsin_gateway.oncall.caller import Daemon
 from tocsin_gateway.oncall.integrations import (
     Integration,
     Integrations,
-    Route,
-    Routes,
     StartMaintenance,
     StopMaintenance,
 )
 from tocsin_gateway.oncall.payloads import Payloads
 from tocsin_gateway.oncall.resource import Places
+from tocsin_gateway.oncall.routes import Route, Routes
 
 PREFIX: Final = "/api/v1"
 

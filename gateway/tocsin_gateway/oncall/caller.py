@@ -19,7 +19,7 @@ import falcon.asgi
 import grpc
 import grpc.aio
 
-from tocsin.v1 import alert_groups_pb2, alert_groups_pb2_grpc, integrations_pb2_grpc
+from tocsin.v1 import alert_groups_pb2, alert_groups_pb2_grpc, integrations_pb2_grpc, routes_pb2_grpc
 from tocsin_gateway.oncall import replies
 from tocsin_gateway.oncall.replies import Refusal
 
@@ -53,6 +53,7 @@ class Daemon:
         self.integrations: integrations_pb2_grpc.IntegrationServiceAsyncStub = (
             integrations_pb2_grpc.IntegrationServiceStub(channel)
         )
+        self.routes: routes_pb2_grpc.RouteServiceAsyncStub = routes_pb2_grpc.RouteServiceStub(channel)
         self.places = asyncio.Semaphore(CALLS)
 
 
@@ -76,6 +77,11 @@ class Caller:
     def integrations(self) -> "integrations_pb2_grpc.IntegrationServiceAsyncStub":
         """For `call`."""
         return self._daemon.integrations
+
+    @property
+    def routes(self) -> "routes_pb2_grpc.RouteServiceAsyncStub":
+        """For `call`."""
+        return self._daemon.routes
 
     async def call(self, method: "grpc.aio.UnaryUnaryMultiCallable[Request, Response]", request: Request) -> Response:
         """Calls a method of a stub. Raises `grpc.aio.AioRpcError`."""

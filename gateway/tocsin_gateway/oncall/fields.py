@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from tocsin.v1 import alert_groups_pb2, integrations_pb2, templates_pb2
+from tocsin.v1 import alert_groups_pb2, integrations_pb2, routes_pb2, templates_pb2
 from tocsin_gateway.oncall import ids
 
 _State = alert_groups_pb2.AlertGroup.State
@@ -30,6 +30,8 @@ MODES: Final = {integrations_pb2.Maintenance.DEBUG: "debug", integrations_pb2.Ma
 _BUILT_IN: Final = "tocsin"
 """The type of the integration for what Tocsin reports about itself: nobody sends to it."""
 
+_ROUTING_TYPES: Final[dict[str | None, str]] = {"jinja": "jinja2", "matchers": "labels"}
+
 _raw = msgspec.json.Decoder(msgspec.Raw).decode
 
 
@@ -41,7 +43,7 @@ def alert_group(group: alert_groups_pb2.AlertGroup, last_alert: dict[str, Any] |
         "id": str(group.number),
         "integration_id": integration,
         "team_id": None,
-        "route_id": ids.default_route(integration),
+        "route_id": ids.of_route(group.route),
         "alerts_count": group.notification_count,
         "state": _STATES.get(group.state),
         "created_at": _time(group, "create_time"),
@@ -107,17 +109,18 @@ def in_maintenance(message: integrations_pb2.Integration) -> bool:
     return message.HasField("maintenance") and message.maintenance.start_time.ToDatetime(UTC) <= datetime.now(UTC)
 
 
-def default_route(message: integrations_pb2.Integration) -> dict[str, Any]:
-    """The default route of an integration, its only one."""
-    id_ = ids.of_integration(message.name)
+def route(message: routes_pb2.Route) -> dict[str, Any]:
+    """One route. Its type is OnCall's; what is of the type `labels`, OnCall's word for conditions on labels, has no
+    expression that OnCall could make sense of."""
+    condition = message.WhichOneof("condition")
     return {
-        "id": ids.default_route(id_),
-        "integration_id": id_,
+        "id": ids.of_route(message.name),
+        "integration_id": ids.integration_of_route(message.name),
         "escalation_chain_id": None,
-        "routing_type": "regex",
-        "routing_regex": None,
-        "position": 0,
-        "is_the_last_route": True,
+        "routing_type": _ROUTING_TYPES.get(condition, "regex"),
+        "routing_regex": message.jinja if condition == "jinja" else None,
+        "position": message.position,
+        "is_the_last_route": ids.is_default_route(message.name),
         **_chats(),
     }
 

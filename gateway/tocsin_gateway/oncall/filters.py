@@ -31,10 +31,12 @@ _PLAIN: Final = re.compile(r"(?!(?:AND|OR|NOT)\Z)[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which groups are wanted; whatever is None, or empty, does not matter. `until` is the first moment too late."""
+    """Which groups are wanted; whatever is None, or empty, does not matter. `route` is a name of the daemon's. `until`
+    is the first moment too late."""
 
     state: "_State.ValueType | None"
     integration: str | None
+    route: str | None
     labels: tuple[tuple[str, str], ...]
     since: datetime | None
     until: datetime | None
@@ -44,7 +46,9 @@ class Wanted:
         parts = []
         if self.state is not None:
             parts.append(f"state = {_State.Name(self.state)}")
-        if self.integration is not None:
+        if self.route is not None:
+            parts.append(f'route = "{self.route}"')
+        elif self.integration is not None:
             parts.append(f'integration = "{ids.integration_name(self.integration)}"')
         for key, value in self.labels:
             parts.append(f"labels.{key if _PLAIN.fullmatch(key) else _quoted(key)} = {_quoted(value)}")
@@ -60,6 +64,7 @@ class Wanted:
         return (
             self.state in (None, group.state)
             and self.integration in (None, ids.of_integration(group.integration))
+            and self.route in (None, group.route)
             and all(group.labels.get(key) == value for key, value in self.labels)
             and (self.since is None or self.since <= opened)
             and (self.until is None or opened < self.until)
@@ -74,16 +79,16 @@ def wanted(query: Query) -> Wanted | None:
     # What is no pair is ignored, as in OnCall.
     labels = tuple((key, value) for key, colon, value in map(_pair, query.every("label")) if colon)
     integration = query.last("integration_id") or None
-    if route := query.last("route_id"):
-        owner = ids.integration_of_route(route)
-        if owner is None or integration not in (None, owner):
+    route = None
+    if route_id := query.last("route_id"):
+        route = ids.route_name(route_id)
+        if route is None or integration not in (None, ids.integration_of_route(route)):
             return None
-        integration = owner
     if integration is not None and not ids.is_integration(integration):
         return None
     if not all(key and value for key, value in labels):
         return None
-    return Wanted(state, integration, labels, since, until)
+    return Wanted(state, integration, route, labels, since, until)
 
 
 def _state(text: str) -> "_State.ValueType | None":

@@ -1,7 +1,8 @@
 """Ids: what the REST API calls things, and what the daemon does.
 
 An alert group's id is its number, the one that people say to one another and that `tocsin groups` takes. An
-integration's is its own. There are no routes yet, and each integration has its default one: `{integration}-default`.
+integration's is its own. A route's is that of its integration and its own, `{integration}-{route}`; the last one of
+each integration is `{integration}-default`.
 """
 
 import re
@@ -9,7 +10,8 @@ from typing import Final
 
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}")
 _INTEGRATION: Final = re.compile(r"[a-z0-9]{1,32}")
-_DEFAULT: Final = "-default"
+_ROUTE: Final = re.compile(r"([a-z0-9]{1,32})-([a-z0-9]{1,32})")
+_DEFAULT: Final = "default"
 
 
 def group_name(id_: str) -> str | None:
@@ -34,10 +36,26 @@ def of_integration(name: str) -> str:
 
 def default_route(integration: str) -> str:
     """The id of an integration's default route."""
-    return integration + _DEFAULT
+    return f"{integration}-{_DEFAULT}"
 
 
-def integration_of_route(id_: str) -> str | None:
-    """The id of the integration whose default route has this id, or None where no route can have it."""
-    integration = id_.removesuffix(_DEFAULT)
-    return integration if integration != id_ and is_integration(integration) else None
+def is_default_route(name: str) -> bool:
+    """Whether `integrations/{id}/routes/{id}` is a default route."""
+    return name.rpartition("/")[2] == _DEFAULT
+
+
+def of_route(name: str) -> str:
+    """The id of the route `integrations/{id}/routes/{id}`."""
+    _, integration, _, route = name.split("/")
+    return f"{integration}-{route}"
+
+
+def route_name(id_: str) -> str | None:
+    """`integrations/{id}/routes/{id}`, or None where no route can have this id."""
+    found = _ROUTE.fullmatch(id_)
+    return f"integrations/{found[1]}/routes/{found[2]}" if found else None
+
+
+def integration_of_route(name: str) -> str:
+    """The id of the integration in `integrations/{id}/routes/{id}`."""
+    return name.split("/")[1]

@@ -1,12 +1,9 @@
-"""`/api/v1/integrations/` and `/api/v1/routes/`: reading integrations and the default route of each, and maintenance.
+"""`/api/v1/integrations/`: reading integrations, and their maintenance.
 
 The daemon's list knows no filter and no count; there are at most some thousand integrations, so that all are read.
 """
 
 from typing import Any, Final
-
-import grpc
-import grpc.aio
 
 from tocsin.v1 import integrations_pb2
 from tocsin_gateway.oncall import fields, ids, replies
@@ -16,7 +13,6 @@ from tocsin_gateway.oncall.replies import Refusal, Reply
 from tocsin_gateway.oncall.resource import Request, Resource, Response, said
 
 PAGE_SIZE: Final = 50
-ROUTES_PAGE_SIZE: Final = 25
 
 LONGEST_MAINTENANCE: Final = 30 * 86_400
 """Seconds; the daemon's limit."""
@@ -35,7 +31,7 @@ class Integrations(Resource):
 
         async def work(caller: Caller, _: bytes) -> Reply:
             query = Query(req)
-            found = await _every(caller)
+            found = await every(caller)
             query.check_team()
             if name := query.last("name"):
                 found = [integration for integration in found if integration.display_name == name]
@@ -98,56 +94,6 @@ class StopMaintenance(Resource):
         await self._serve(req, resp, work)
 
 
-class Routes(Resource):
-    """`/api/v1/routes/`."""
-
-    async def on_get(self, req: Request, resp: Response) -> None:
-        """A page of the routes, in the order of their integrations."""
-
-        async def work(caller: Caller, _: bytes) -> Reply:
-            query = Query(req)
-            found = await self._find(caller, query)
-            page = query.page(ROUTES_PAGE_SIZE).within(len(found))
-            results = [fields.default_route(owner) for owner in found[page.start : page.start + page.size]]
-            return replies.of(200, query.answer(page, len(found), results))
-
-        await self._serve(req, resp, work)
-
-    on_head = on_get
-
-    async def _find(self, caller: Caller, query: Query) -> list[_Integration]:
-        """The integrations whose default routes the query wants."""
-        if query.last("routing_regex"):
-            # A default route has no condition.
-            await caller.check()
-            return []
-        if not (owner := query.last("integration_id")):
-            return await _every(caller)
-        try:
-            return [await _get(caller, owner)]
-        except Refusal:
-            return []
-        except grpc.aio.AioRpcError as error:
-            if error.code() == grpc.StatusCode.NOT_FOUND:
-                return []
-            raise
-
-
-class Route(Resource):
-    """`/api/v1/routes/{id}/`."""
-
-    async def on_get(self, req: Request, resp: Response, route_id: str) -> None:
-        """One route."""
-
-        async def work(caller: Caller, _: bytes) -> Reply:
-            owner = await _get(caller, ids.integration_of_route(route_id) or "")
-            return replies.of(200, fields.default_route(owner))
-
-        await self._serve(req, resp, work)
-
-    on_head = on_get
-
-
 def _mode(body: Any) -> integrations_pb2.Maintenance.Mode.ValueType:
     """Which mode is wanted, in any case. Raises `Refusal`."""
     name = str(body.get("mode")).lower() if isinstance(body, dict) else ""
@@ -177,8 +123,8 @@ async def _get(caller: Caller, id_: str) -> _Integration:
     return await caller.call(caller.integrations.GetIntegration, request)
 
 
-async def _every(caller: Caller) -> list[_Integration]:
-    """All integrations, oldest first."""
+async def every(caller: Caller) -> list[_Integration]:
+    """All integrations but the built-in one, oldest first. Raises `grpc.aio.AioRpcError`."""
     found: list[_Integration] = []
     request = integrations_pb2.ListIntegrationsRequest(page_size=_STEP)
     while True:

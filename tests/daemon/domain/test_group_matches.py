@@ -16,6 +16,7 @@ class Read:
 
     group: AlertGroup
     integration: str = "integrations/abc"
+    route: str = "integrations/abc/routes/r1"
     title: str = "Disk FULL Ä"
     labels: dict[str, str] = field(default_factory=lambda: {"severity": "critical", "empty": ""})
 
@@ -43,6 +44,9 @@ def label(name: str, test: LabelTest, value: str = "") -> dict[str, Any]:
         ({"states": (State.RESOLVED,)}, False),
         ({"integration": "abc"}, True),
         ({"integration": "ab"}, False),
+        ({"integration": "abc", "route": "r1"}, True),
+        ({"integration": "abc", "route": "default"}, False),
+        ({"integration": "ab", "route": "r1"}, False),
         ({"source": Source.ALERTMANAGER}, True),
         ({"source": Source.SELF}, False),
         ({"titles": ("disk", "full")}, True),

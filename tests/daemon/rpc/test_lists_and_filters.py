@@ -16,8 +16,9 @@ from running_daemon import RunningDaemon
 from tocsin.v1 import alert_groups_pb2
 from tocsind.domain.alert_group import AlertGroup, EventKind, ResolveReason, Source, State
 from tocsind.domain.group_filter import matches
+from tocsind.domain.route import ConditionKind, Route
 from tocsind.rpc.group_filter import parse
-from tocsind.sqlite import alert_groups, group_list
+from tocsind.sqlite import alert_groups, group_list, routes
 
 # Few texts, so that they meet; among them what JSON, LIKE and Unicode's letters make difficult.
 _SIGNS = [*'aAbkK"\\{}:,%_/éÉİß🔥', "\u212a", "\u2028", "\0", "\1", "\2", "\n"]
@@ -38,6 +39,7 @@ class Described:
     received: int
     title: str
     labels: dict[str, str]
+    route: int = 0
 
 
 GROUPS = st.lists(
@@ -51,6 +53,7 @@ GROUPS = st.lists(
         received=st.integers(0, 5),
         title=TITLES,
         labels=st.dictionaries(TEXTS, TEXTS, max_size=3),
+        route=st.integers(0, 4),
     ),
     max_size=30,
 )
@@ -80,7 +83,8 @@ TIMES = st.builds(
 CONDITIONS = (
     st.builds("state {} {}".format, st.sampled_from(["=", "!=", "!="]), st.sampled_from([s.name for s in State]))
     | st.sampled_from([f"source = {source.name}" for source in Source])
-    | st.sampled_from(["integration = @0", "route = @1/routes/default"])
+    | st.sampled_from(["integration = @0", "route = @0/routes/default", "route = @1/routes/default"])
+    | st.sampled_from(["route = @1/routes/r1", "route = @1/routes/r2"])
     | st.builds("labels.{} = {}".format, NAMES.map(quoted), TEXTS.map(quoted))
     | st.builds("labels.{} != {}".format, NAMES.map(quoted), TEXTS.map(quoted))
     | st.builds("labels:{}".format, NAMES.map(quoted))
@@ -106,6 +110,8 @@ def store(daemon: RunningDaemon, integrations: list[int], described: list[Descri
             state_event=EventKind.OPENED,
             resolve_reason=ResolveReason.SOURCE if one.state is State.RESOLVED else None,
             last_received=START + one.received,
+            # Those that are there are the second integration's.
+            route_id=one.route if one.integration or one.route not in (1, 2) else 0,
         )
         rows.append(
             (group, number.to_bytes(32, "big"), dataclasses.replace(notice("a"), title=one.title, labels=one.labels))
@@ -116,6 +122,13 @@ def store(daemon: RunningDaemon, integrations: list[int], described: list[Descri
         alert_groups.insert(transaction.connection, rows)
 
     daemon.engine.change(job)
+
+
+def add_routes(transaction: Any, memory: Any) -> None:
+    """Gives the newest integration the routes with the ids 1 and 2."""
+    owner = transaction.connection.execute("SELECT max(id) FROM integrations").fetchone()[0]
+    for number in (1, 2):
+        routes.insert(transaction.connection, Route(0, owner, f"r{number}", number - 1, ConditionKind.MATCHERS, "a=b"))
 
 
 def walk(daemon: RunningDaemon, **request: Any) -> list[alert_groups_pb2.ListAlertGroupsResponse]:
@@ -145,6 +158,8 @@ def test_all_pages_together_are_what_the_predicate_says(
     if not ours:
         daemon.integration("one")
         daemon.integration("other")
+        # Two of the four that groups may have taken; the others are gone.
+        daemon.engine.change(add_routes)
         ours = daemon.sql("SELECT id, public_id FROM integrations WHERE type = 'alertmanager' ORDER BY id")
     store(daemon, [row[0] for row in ours], described)
     names = [f"integrations/{row[1]}" for row in ours]

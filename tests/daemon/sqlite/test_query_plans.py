@@ -9,11 +9,11 @@ import pytest
 from fake_clock import START
 from rows_of_groups import add_group, add_integration, make_group
 
-from tocsind.domain.alert_group import Source, State
+from tocsind.domain.alert_group import OPEN_STATES, Source, State
 from tocsind.domain.group_filter import GroupFilter, LabelCondition, LabelTest
 from tocsind.domain.note import Note
 from tocsind.domain.span import Span
-from tocsind.sqlite import alert_groups, alerts, events, heartbeats, integrations, notes, removal, retention
+from tocsind.sqlite import alert_groups, alerts, events, heartbeats, integrations, notes, removal, retention, routes
 from tocsind.sqlite.group_list import GroupList
 from tocsind.sqlite.migrate import migrate
 
@@ -79,6 +79,12 @@ def lists() -> Iterator[tuple[str, Query]]:
         yield f"page of {name}", lambda c, listed=listed: listed.page(c, None, 2)
         yield f"later page of {name}", lambda c, listed=listed: listed.page(c, (START, 200), 2)
         yield f"total of {name}", lambda c, listed=listed: listed.count(c)
+    for route_id, newest_first in itertools.product((0, 1), (True, False)):
+        listed = GroupList(GroupFilter(states=OPEN_STATES), 1, newest_first, route_id)
+        which = "a" if route_id else "the default"
+        name = f"under {which} route, {'newest' if newest_first else 'oldest'} first"
+        yield f"page {name}", lambda c, listed=listed: listed.page(c, None, 2)
+        yield f"total {name}", lambda c, listed=listed: listed.count(c)
     for integration, newest_first in itertools.product((None, 1), (True, False)):
         listed = GroupList(GroupFilter(resolved=Span(first=START)), integration, newest_first)
         name = f"page resolved since {'of one' if integration else 'of all'}, {'newest' if newest_first else 'oldest'}"
@@ -112,6 +118,11 @@ QUERIES: dict[str, Query] = dict(lists()) | {
     "by_token": lambda c: integrations.by_token(c, "t"),
     "by_public_id": lambda c: integrations.by_public_id(c, "i1"),
     "by_display_name": lambda c: integrations.by_display_name(c, "i1"),
+    "last_received": lambda c: alerts.last_received(c, 1),
+    "routes": lambda c: routes.of_integration(c, 1),
+    "route": lambda c: routes.one(c, 1, "r1"),
+    "count of routes": lambda c: routes.count(c, 1),
+    "shift of routes": lambda c: routes.shift(c, 1, 0, 200, 1),
     "heartbeats": lambda c: heartbeats.load(c, [1, 2]),
     "heartbeats page": lambda c: heartbeats.page(c, 0, 50),
     "integrations page": lambda c: integrations.page(c, 0, 50),
@@ -145,6 +156,11 @@ BY_INDEX = {
     "old_tombstones": "events_of_deletion (at<?)",
     "notes page": "notes_by_group (group_id=? AND id>?)",
     "removal of a note": "events_by_group (group_id=?)",
+    "last_received": "alert_groups_by_integration (integration_id=? AND state=?)",
+    "routes": "routes_in_order (integration_id=?)",
+    "shift of routes": "routes_in_order (integration_id=? AND position>? AND position<?)",
+    "page under a route, newest first": "alert_groups_by_integration (integration_id=? AND state=? AND created_at>?",
+    "page under the default route, newest first": "SEARCH taken USING INTEGER PRIMARY KEY",
     "open_sibling": "alert_groups_by_identity (identity=? AND standing=?)",
     "stale_candidates of one": "alert_groups_by_integration (integration_id=? AND state=?)",
     **{

@@ -22,6 +22,8 @@ from tocsin.v1 import (
     intake_pb2_grpc,
     integrations_pb2,
     integrations_pb2_grpc,
+    routes_pb2,
+    routes_pb2_grpc,
 )
 
 AlertGroup = alert_groups_pb2.AlertGroup
@@ -45,7 +47,7 @@ ALLOWED = {
 }
 
 _COMPARISON = re.compile(
-    r'(state|integration|create_time|labels\.(?:\w+|"(?:[^"\\]|\\.)*")) (=|>=|<) ("(?:[^"\\]|\\.)*"|\w+)'
+    r'(state|integration|route|create_time|labels\.(?:\w+|"(?:[^"\\]|\\.)*")) (=|>=|<) ("(?:[^"\\]|\\.)*"|\w+)'
 )
 
 
@@ -64,7 +66,11 @@ def stamp(moment: datetime) -> Timestamp:
     return timestamp
 
 
-class OncallDaemon(alert_groups_pb2_grpc.AlertGroupServiceServicer, integrations_pb2_grpc.IntegrationServiceServicer):
+class OncallDaemon(
+    alert_groups_pb2_grpc.AlertGroupServiceServicer,
+    integrations_pb2_grpc.IntegrationServiceServicer,
+    routes_pb2_grpc.RouteServiceServicer,
+):
     """The services on a unix socket, programmable while they run."""
 
     def __init__(self, path: str) -> None:
@@ -80,6 +86,8 @@ class OncallDaemon(alert_groups_pb2_grpc.AlertGroupServiceServicer, integrations
         self.groups: dict[int, Any] = {}
         self.payloads: dict[str, bytes] = {}
         self.integrations: dict[str, Any] = {}
+        self.routes: dict[str, list[Any]] = {}
+        self.deleted_meanwhile: set[str] = set()
         self.calls: list[Call] = []
         self.without_token: list[str] = []
         self.failures: dict[str, tuple[grpc.StatusCode, str]] = {}
@@ -95,6 +103,7 @@ class OncallDaemon(alert_groups_pb2_grpc.AlertGroupServiceServicer, integrations
         intake_pb2_grpc.add_IntakeServiceServicer_to_server(self.intake, self._server)
         alert_groups_pb2_grpc.add_AlertGroupServiceServicer_to_server(self, self._server)
         integrations_pb2_grpc.add_IntegrationServiceServicer_to_server(self, self._server)
+        routes_pb2_grpc.add_RouteServiceServicer_to_server(self, self._server)
         self._server.add_insecure_port(self.target)
         self._server.start()
 
@@ -118,6 +127,7 @@ class OncallDaemon(alert_groups_pb2_grpc.AlertGroupServiceServicer, integrations
     def add_group(self, number: int, state: int = State.FIRING, **fields: Any) -> Any:
         """A group of the integration `one`, with a payload."""
         fields = {"title": f"Title {number}", "integration": "integrations/one", "notification_count": 1} | fields
+        fields.setdefault("route", f"{fields['integration']}/routes/default")
         group = AlertGroup(name=f"alertGroups/{number}", number=number, state=state, **fields)
         group.create_time.FromDatetime(START + timedelta(minutes=number - 1))
         group.last_notification_time.CopyFrom(group.create_time)
@@ -139,6 +149,13 @@ class OncallDaemon(alert_groups_pb2_grpc.AlertGroupServiceServicer, integrations
             integration.heartbeat_url = integration.url + "heartbeat/"
         self.integrations[integration.name] = integration
         return integration
+
+    def add_route(self, integration: str, id_: str, **fields: Any) -> Any:
+        """The last route of an integration but for the default one."""
+        parent = f"integrations/{integration}"
+        routes = self.routes.setdefault(parent, [])
+        routes.append(routes_pb2.Route(name=f"{parent}/routes/{id_}", position=len(routes), **fields))
+        return routes[-1]
 
     # -- alert groups
 
@@ -194,6 +211,26 @@ class OncallDaemon(alert_groups_pb2_grpc.AlertGroupServiceServicer, integrations
         if group is None:
             context.abort(grpc.StatusCode.NOT_FOUND, f"{name} does not exist")
         return group
+
+    # -- routes
+
+    def GetRoute(self, request: Any, context: grpc.ServicerContext) -> Any:
+        self._enter("GetRoute", request, context)
+        for route in self._routes(request.name.rpartition("/routes/")[0], context):
+            if route.name == request.name:
+                return route
+        context.abort(grpc.StatusCode.NOT_FOUND, f"{request.name} does not exist")
+
+    def ListRoutes(self, request: Any, context: grpc.ServicerContext) -> Any:
+        self._enter("ListRoutes", request, context)
+        assert request.page_size > 200
+        return routes_pb2.ListRoutesResponse(routes=self._routes(request.parent, context))
+
+    def _routes(self, parent: str, context: grpc.ServicerContext) -> list[Any]:
+        if parent not in self.integrations or parent in self.deleted_meanwhile:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"{parent} does not exist")
+        routes = self.routes.get(parent, [])
+        return [*routes, routes_pb2.Route(name=f"{parent}/routes/default", position=len(routes))]
 
     # -- integrations
 
@@ -298,6 +335,8 @@ def _holds(group: Any, field: str, operator: str, value: str) -> bool:
         return State.Name(group.state) == value
     if field == "integration":
         return group.integration == value
+    if field == "route":
+        return group.route == value
     return group.labels.get(_unquoted(field.removeprefix("labels."))) == value
 
 

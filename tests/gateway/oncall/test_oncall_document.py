@@ -43,6 +43,8 @@ def stock(daemon: OncallDaemon) -> None:
     two.templates.title, two.templates.grouping_id = "{{ payload.title }}", "{{ payload.id }}"
     daemon.maintain(two, Maintenance.MAINTENANCE, START, timedelta(days=36_500))
     daemon.add_integration("self", type="tocsin")
+    daemon.add_route("one", "r1", jinja="{{ 1 }}")
+    daemon.add_route("one", "r2", matchers="a=b")
     for number in range(1, 41):
         state = State.Name(1 + number % 4)
         daemon.add_group(number, State.Value(state), labels={"severity": "critical"}, state_actor="alice")

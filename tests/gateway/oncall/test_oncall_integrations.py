@@ -97,6 +97,37 @@ def test_a_route_has_oncalls_fields(rest: Rest, daemon: OncallDaemon) -> None:
     assert rest("GET", "alert_groups/1/").body["route_id"] == route
 
 
+def test_routes_are_shown_with_their_conditions(rest: Rest, daemon: OncallDaemon) -> None:
+    """In their order, the default one last: a Jinja2 condition is OnCall's, matchers are nothing that OnCall's field
+    for an expression could hold. A group has the route that it took."""
+    daemon.add_integration("one")
+    daemon.add_route("one", "r1", jinja="{{ 1 }}")
+    daemon.add_route("one", "r2", matchers="a=b")
+    daemon.add_group(1, route="integrations/one/routes/r2")
+
+    told = rest("GET", "routes/").body["results"]
+
+    shown = [(r["id"], r["routing_type"], r["routing_regex"], r["position"], r["is_the_last_route"]) for r in told]
+    assert shown == [
+        ("one-r1", "jinja2", "{{ 1 }}", 0, False),
+        ("one-r2", "labels", None, 1, False),
+        ("one-default", "regex", None, 2, True),
+    ]
+    assert [rest("GET", f"routes/{route['id']}/").body for route in told] == told
+    assert rest("GET", "alert_groups/1/").body["route_id"] == "one-r2"
+    assert rest.numbers("alert_groups/?route_id=one-r2") == ["1"]
+    assert rest.numbers("alert_groups/?route_id=one-default") == []
+
+
+def test_an_integration_that_goes_meanwhile_has_no_routes(rest: Rest, daemon: OncallDaemon) -> None:
+    """The list of all routes is made by many calls; the others are shown."""
+    daemon.add_integration("one")
+    daemon.add_integration("two")
+    daemon.deleted_meanwhile.add("integrations/one")
+
+    assert [route["id"] for route in rest("GET", "routes/").body["results"]] == ["two-default"]
+
+
 @pytest.mark.parametrize(("kind", "size"), [("integrations", 50), ("routes", 25)])
 def test_lists_have_pages(rest: Rest, daemon: OncallDaemon, kind: str, size: int) -> None:
     """Both lists have pages by number, oldest first, and take as many calls as the daemon's pages demand."""
@@ -126,23 +157,26 @@ def test_lists_have_pages(rest: Rest, daemon: OncallDaemon, kind: str, size: int
         ("integrations/?name=two", []),
         ("integrations/?team_id=null", ["one", "two"]),
         ("integrations/?name=", ["one", "two"]),
-        ("routes/", ["one-default", "two-default"]),
-        ("routes/?integration_id=two", ["two-default"]),
+        ("routes/", ["one-default", "two-r1", "two-default"]),
+        ("routes/?integration_id=two", ["two-r1", "two-default"]),
         ("routes/?integration_id=three", []),
         ("routes/?integration_id=IMPOSSIBLE", []),
         ("routes/?routing_regex=x", []),
-        ("routes/?routing_regex=", ["one-default", "two-default"]),
+        ("routes/?routing_regex=%7B%7B%201%20%7D%7D", ["two-r1"]),
+        ("routes/?routing_regex=%7B%7B%201%20%7D%7D&integration_id=one", []),
+        ("routes/?routing_regex=&perpage=2", ["one-default", "two-r1"]),
     ],
 )
 def test_lists_have_filters(rest: Rest, daemon: OncallDaemon, path: str, ids: list[str]) -> None:
     """Oncall's filters of both lists; the token is looked at even where nothing can be found."""
     daemon.add_integration("one")
     daemon.add_integration("two")
+    daemon.add_route("two", "r1", jinja="{{ 1 }}")
 
     told = rest("GET", path)
 
     assert [item["id"] for item in told.body["results"]] == ids
-    assert told.body["count"] == len(ids)
+    assert told.body["count"] == (3 if "perpage" in path else len(ids))
     assert rest("GET", path, token="wrong").status == 403
 
 
@@ -161,6 +195,7 @@ def test_there_are_no_teams(rest: Rest, daemon: OncallDaemon) -> None:
         "integrations/" + "a" * 200,
         "routes/one",
         "routes/two-default",
+        "routes/one-r1",
         "routes/-default",
         "routes/one-default-default/",
         "routes/RIYGUJXCPFHXY",

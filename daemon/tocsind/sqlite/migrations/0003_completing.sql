@@ -20,6 +20,8 @@ CREATE TABLE routes (
     UNIQUE (integration_id, public_id)
 ) STRICT;
 
+CREATE INDEX routes_in_order ON routes (integration_id, position);
+
 -- The maintenance that runs or is planned. mode: 1 debug, 2 maintenance. group_id: the group that collects, once it runs.
 CREATE TABLE maintenances (
     integration_id INTEGER PRIMARY KEY REFERENCES integrations (id),
