@@ -27,7 +27,7 @@ from prometheus_client import (
 disable_created_metrics()  # type: ignore[no-untyped-call]  # as the library has it
 
 OPENINGS = ("new", "reopened", "unresolved")
-WHEELS = ("heartbeat", "silence", "stale")
+WHEELS = ("heartbeat", "maintenance", "silence", "stale")
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _CALL_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)

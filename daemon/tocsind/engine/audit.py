@@ -20,6 +20,7 @@ from tocsind.domain.access import ApiToken, Caller
 from tocsind.domain.alert_group import AlertGroup
 from tocsind.domain.heartbeat import Heartbeat
 from tocsind.domain.integration import Integration
+from tocsind.domain.maintenance import Maintenance
 from tocsind.domain.units import DAY
 from tocsind.sqlite import audit
 from tocsind.sqlite.audit import AuditRow
@@ -75,6 +76,18 @@ def of_integration(integration: Integration) -> Fields:
 def of_heartbeat(heartbeat: Heartbeat) -> Fields:
     """What is audited of a heartbeat; the interval in seconds."""
     return {"state": heartbeat.state.name, "interval": heartbeat.interval / 1e6}
+
+
+def of_maintenance(maintenance: Maintenance | None) -> Fields:
+    """What is audited of the maintenance of an integration, under the integration's name."""
+    if maintenance is None:
+        return NOTHING
+    return {
+        "maintenance": maintenance.mode.name,
+        "maintenance_start": _time(maintenance.starts),
+        "maintenance_end": _time(maintenance.ends),
+        "maintenance_actor": maintenance.actor,
+    }
 
 
 def of_token(token: ApiToken) -> Fields:

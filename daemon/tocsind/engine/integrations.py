@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from tocsind.domain import integration as rules
@@ -86,7 +87,8 @@ def delete(transaction: Transaction, memory: Memory, public_id: str, *, by: Call
     memory.forget()
     close_groups(transaction, memory, gone.id, by.actor)
     audit.record(transaction, by, gone.name, audit.of_integration(gone), audit.NOTHING)
-    transaction.after_commit(lambda: memory.heartbeats.cancel(gone.id))
+    for wheel in (memory.heartbeats, memory.maintenances):
+        transaction.after_commit(partial(wheel.cancel, gone.id))
 
 
 def close_groups(transaction: Transaction, memory: Memory, integration_id: int, actor: str = "") -> bool:

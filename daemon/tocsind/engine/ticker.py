@@ -1,8 +1,11 @@
 """What the writer does by itself, from tick to tick.
 
 Rules
-- Timers: heartbeats and staleness by the intake clock, silences by a clock that counts suspended time. A tick takes at
-  most `MOST_DUE` of each, so that very many at one moment do not stop intake; the rest is due at the next tick.
+- Timers: heartbeats and staleness by the intake clock, silences and maintenances by a clock that counts suspended time.
+  A tick takes at most `MOST_DUE` of each, so that very many at one moment do not stop intake; the rest is due at the
+  next tick.
+- What a maintenance that ended has collected is released a step a tick. A step is a transaction: after a crash it goes
+  on from where it was, as `releases` in the file says.
 - What is due is work for the writer like any other. If its transaction fails, its timers are set again.
 - While deadlines run, the intake clock is written to disk every second: after a crash it goes on from there, so a
   deadline is noticed at most that second later, and never early. When the file cannot be written the same stamp is what
@@ -17,7 +20,7 @@ from typing import Any
 
 from tocsind.domain.timer_wheel import TimerWheel
 from tocsind.domain.units import SECOND
-from tocsind.engine import api_tokens, audit, groups, heartbeats, integrations, once, self_report
+from tocsind.engine import api_tokens, audit, groups, heartbeats, integrations, maintenance, once, self_report
 from tocsind.engine.memory import Memory
 from tocsind.sqlite import audit as audit_rows
 from tocsind.sqlite import heartbeats as heartbeat_rows
@@ -31,6 +34,7 @@ REST = 60 * SECOND
 STEP_INTEGRATIONS = 200
 STEP_GROUPS = 100
 STEP_ROWS = 500
+STEP_RELEASES = 200
 
 
 class Ticker:
@@ -53,6 +57,7 @@ class Ticker:
             ("heartbeat", self._memory.heartbeats, reading, heartbeats.notice),
             ("stale", self._memory.stale, reading, groups.go_stale),
             ("silence", self._memory.silences, elapsed, groups.end_silences),
+            ("maintenance", self._memory.maintenances, elapsed, maintenance.come_due),
         ]
         entries: list[Entry] = []
         for kind, wheel, now, job in due:
@@ -60,6 +65,8 @@ class Ticker:
             if timers:
                 handle = partial(self._handle, kind, job, timers)
                 entries.append(_retried(wheel, list(timers), now, handle))
+        if self._memory.releasing:
+            entries.append((partial(maintenance.release, memory=self._memory, limit=STEP_RELEASES), Future()))
         if steady >= self._next_stamp:
             self._next_stamp = steady + SECOND
             if self._memory.heartbeats or self._memory.stale or not healthy:
@@ -77,7 +84,7 @@ class Ticker:
         """Does what is due, and notes how late that is by the clock on which its deadlines are."""
         memory = self._memory
         job(transaction, memory, list(timers))
-        now = memory.clock.elapsed() if kind == "silence" else memory.presence.read(transaction.steady)
+        now = memory.clock.elapsed() if kind in ("silence", "maintenance") else memory.presence.read(transaction.steady)
         late = [(now - deadline) / SECOND for deadline in timers.values()]
 
         def count() -> None:
