@@ -69,12 +69,14 @@ def plan(
     duration: int,
     starts: int | None,
     *,
+    resource: str,
     actor: str,
     now: int,
 ) -> Maintenance:
     """Returns what is after somebody asked for a maintenance; `running` where it is to run from now on.
 
-    `known` is the one that runs or is planned. TocsinError: INVALID; FORBIDDEN_NOW (OTHER_MAINTENANCE).
+    `known` is the one that runs or is planned, `resource` the name of the integration. TocsinError: INVALID,
+    FORBIDDEN_NOW (OTHER_MAINTENANCE).
     """
     if not MIN_DURATION <= duration <= MAX_DURATION:
         raise invalid("duration", "must be 1 minute to 30 days")
@@ -86,7 +88,7 @@ def plan(
         if known.mode is not mode or later:
             wanted = "starts later" if later else f"has the mode {mode.name}"
             message = f"a maintenance of the mode {known.mode.name} runs, and the one asked for {wanted}: stop it first"
-            raise TocsinError(Reason.OTHER_MAINTENANCE, message, mode=known.mode.name)
+            raise TocsinError(Reason.OTHER_MAINTENANCE, message, resource=resource, mode=known.mode.name)
         # A time of day that was set back must not make it end before it started.
         begins, group_id = min(known.starts, now), known.group_id
         return Maintenance(integration_id, mode, begins, now + duration, True, group_id, actor, now)

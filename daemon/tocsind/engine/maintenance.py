@@ -48,7 +48,9 @@ def start(
     """
     integration = _find(transaction, memory, public_id)
     known = integration.maintenance
-    new = rules.plan(known, integration.id, mode, duration, starts, actor=by.actor, now=transaction.now)
+    new = rules.plan(
+        known, integration.id, mode, duration, starts, resource=integration.name, actor=by.actor, now=transaction.now
+    )
     if new.running:
         ledger = Ledger(transaction, memory)
         _collect(transaction, ledger, integration, new)

@@ -213,9 +213,12 @@ def test_a_group_that_is_resolved_before_its_step_is_not_released(
 def test_a_group_that_collected_is_not_opened_again(daemon: RunningDaemon) -> None:
     """Refused, whoever closed it: its maintenance would not come back by that."""
     integration = daemon.integration()
-    for how in (stop, lambda daemon, _: daemon.act("Resolve", collector)):
+    for by_hand in (False, True):
         collector = maintain(daemon, integration).alert_group
-        how(daemon, integration)  # type: ignore[operator]
+        if by_hand:
+            daemon.act("Resolve", collector)
+        else:
+            stop(daemon, integration)
         before = daemon.group(collector)
 
         with pytest.raises(grpc.RpcError, match="start another one") as refusal:
@@ -517,13 +520,15 @@ def test_starts_and_stops_are_audited_and_timers_are_not(daemon: RunningDaemon) 
     daemon.settle()
 
     entries = [e for e in audit_log(daemon)[1:] if e.resource == integration.name]
-    assert [(e.actor, e.before["maintenance"] if e.before else "", e.after["maintenance"] if e.after else "") for e in entries] == [
+    assert [
+        (e.actor, dict(e.before).get("maintenance", ""), dict(e.after).get("maintenance", "")) for e in entries
+    ] == [
         ("bob", "", "DEBUG"),
         ("eve", "DEBUG", ""),
         ("ada", "", "MAINTENANCE"),
         ("eve", "MAINTENANCE", ""),
         ("ada", "", "MAINTENANCE"),
-    ]  # fmt: skip
+    ]
 
 
 def test_watchers_see_what_is_collected_and_released(daemon: RunningDaemon) -> None:
