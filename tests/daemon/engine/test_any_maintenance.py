@@ -68,9 +68,13 @@ class Maintenances(RuleBasedStateMachine):
         """Whether a group is."""
         return self.daemon.group(name).state != AlertGroup.RESOLVED
 
-    @rule(key=KEYS, firing=st.booleans())
-    def the_source_says(self, key: str, firing: bool) -> None:
-        """A notification comes."""
+    @rule(keys=st.sets(KEYS, min_size=1), firing=st.sampled_from([True, True, False]))
+    def the_source_says(self, keys: set[str], firing: bool) -> None:
+        """Notifications come."""
+        for key in sorted(keys):
+            self._says(key, firing)
+
+    def _says(self, key: str, firing: bool) -> None:
         told = notice("a" if firing else "", "" if firing else "a", key=key)
         name = self.daemon.send(self.integration, told).alert_group
         if name:
@@ -81,7 +85,7 @@ class Maintenances(RuleBasedStateMachine):
         else:
             self.fires.discard(key)
 
-    @rule(data=st.data(), verb=st.sampled_from(["Acknowledge", "Silence", "Resolve", "Unresolve"]))
+    @rule(data=st.data(), verb=st.sampled_from(["Acknowledge", "Silence", "Resolve", "Unresolve", "Unresolve"]))
     def somebody_acts(self, data: st.DataObject, verb: str) -> None:
         """A person does something to any group but the one that collects; what is refused changes nothing."""
         groups = [group for group in self.daemon.list_groups() if group.source != AlertGroup.SELF]
@@ -111,12 +115,14 @@ class Maintenances(RuleBasedStateMachine):
         self.starts = self.starts if self.running else now + ahead
         self.mode, self.ends = mode, now + ahead + span
 
-    @rule()
-    def somebody_stops(self) -> None:
-        """Refused only where there is nothing to stop."""
+    @rule(crash=st.booleans())
+    def somebody_stops(self, crash: bool) -> None:
+        """Refused only where there is nothing to stop; the daemon may be killed before anything is released."""
         if self.mode:
             stop(self.daemon, self.integration)
             self.ended()
+            if crash:
+                self.the_daemon_starts_anew(0, crash=True)
             return
         with pytest.raises(grpc.RpcError, match="no maintenance"):
             stop(self.daemon, self.integration)
@@ -200,4 +206,4 @@ class Maintenances(RuleBasedStateMachine):
 
 
 TestMaintenances = Maintenances.TestCase
-TestMaintenances.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+TestMaintenances.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
