@@ -13,7 +13,7 @@ from changing import batch, delete, wipe
 from fake_clock import HOUR, MINUTE, SECOND, FakeClock
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from maintaining import at, collectors, finish, maintain, maintenance_of, stop
 from notices import notice
 from running_daemon import AlertGroup, RunningDaemon, duration
@@ -96,13 +96,30 @@ class Maintenances(RuleBasedStateMachine):
             self.daemon.act(verb, name)
         self.looked_at(name)
 
+    @initialize(
+        mode=st.sampled_from(["DEBUG", "MAINTENANCE", "MAINTENANCE"]), before=st.sets(KEYS), after=st.sets(KEYS)
+    )
+    def begin(self, mode: str, before: set[str], after: set[str]) -> None:
+        """One runs, and some groups opened before it and some since."""
+        for key in sorted(before):
+            self._says(key, True)
+        self._start(mode, HOUR, 0)
+        for key in sorted(after):
+            self._says(key, True)
+
     @rule(
         mode=st.sampled_from(["DEBUG", "MAINTENANCE", "MAINTENANCE"]),
         span=st.sampled_from([MINUTE, HOUR]),
         ahead=st.sampled_from([0, 0, MINUTE, HOUR]),
+        keys=st.sets(KEYS),
     )
-    def somebody_starts(self, mode: str, span: int, ahead: int) -> None:
-        """Refused only beside one of another kind that runs."""
+    def somebody_starts(self, mode: str, span: int, ahead: int, keys: set[str]) -> None:
+        """Refused only beside one of another kind that runs; something fires right after."""
+        self._start(mode, span, ahead)
+        for key in sorted(keys):
+            self._says(key, True)
+
+    def _start(self, mode: str, span: int, ahead: int) -> None:
         now = self.clock.wall()
         fields = {"start_time": at(now + ahead)} if ahead else {}
         if self.running and (mode != self.running or ahead):
@@ -206,4 +223,4 @@ class Maintenances(RuleBasedStateMachine):
 
 
 TestMaintenances = Maintenances.TestCase
-TestMaintenances.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestMaintenances.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
