@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import commits, goals, growth, listing, memory, report, startup, throughput, timers, watchers
+from bench import commits, goals, growth, listing, memory, purge, report, startup, throughput, timers, watchers
 from bench.run import Run, place
 
 _QUIET = 0.15
@@ -21,6 +21,7 @@ SECTIONS: dict[str, Callable[[Run], None]] = {
     "commits": commits.measure,
     "beats": throughput.measure_beats,
     "growth": growth.measure,
+    "purge": purge.measure,
     "listing": listing.measure,
     "startup": startup.measure,
     "timers": timers.measure,
