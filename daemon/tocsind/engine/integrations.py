@@ -85,7 +85,8 @@ def delete(transaction: Transaction, memory: Memory, public_id: str, *, by: Call
     integrations.delete(transaction.connection, gone.id, transaction.now)
     heartbeats.delete(transaction.connection, gone.id)
     memory.forget()
-    close_groups(transaction, memory, gone.id, by.actor)
+    if close_groups(transaction, memory, gone.id, by.actor):
+        transaction.after_commit(lambda: setattr(memory, "sweep_now", True))
     audit.record(transaction, by, gone.name, audit.of_integration(gone), audit.NOTHING)
     for wheel in (memory.heartbeats, memory.maintenances):
         transaction.after_commit(partial(wheel.cancel, gone.id))

@@ -29,7 +29,7 @@ MOST_INTEGRATIONS = 20_000
 class Memory:
     """The caches of one daemon. Wheels are keyed by integration (heartbeats, maintenances) or by group (silences,
     stale). `releasing`: the groups that collected for a maintenance that ended, and of whose groups some are yet to be
-    released."""
+    released. `sweep_now`: housekeeping has something to do that should not wait for its next round."""
 
     def __init__(self, clock: Clock, connection: sqlite3.Connection, metrics: Metrics) -> None:
         steady = clock.steady()
@@ -46,6 +46,7 @@ class Memory:
         self.stale = TimerWheel(reading)
         self.silences = TimerWheel(clock.elapsed())
         self.maintenances = TimerWheel(clock.elapsed())
+        self.sweep_now = False
         self.releasing = set(maintenances.releases(connection))
         self._by_credential: dict[tuple[str, str], Integration] = {}
         self._by_id: dict[int, Integration] = {}

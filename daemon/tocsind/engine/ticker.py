@@ -10,8 +10,10 @@ Rules
 - While deadlines run, the intake clock is written to disk every second: after a crash it goes on from there, so a
   deadline is noticed at most that second later, and never early. When the file cannot be written the same stamp is what
   finds out that it can be again.
-- Housekeeping walks through the integrations, a small step a tick while there is something to do, then rests. It also
-  removes what is no longer kept of the audit log and of answered requests, and writes down when tokens were used.
+- Housekeeping walks through the integrations, a small step a tick while there is something to do, then rests. A step
+  that took long makes the next one smaller (`_paced`): groups of hundreds of alerts, or a slow disk, must not stop
+  intake either. It also removes what is no longer kept of the audit log and of answered requests, and writes down when
+  tokens were used.
 """
 
 from concurrent.futures import Future
@@ -33,6 +35,8 @@ RETRY = SECOND
 REST = 60 * SECOND
 STEP_INTEGRATIONS = 200
 STEP_GROUPS = 100
+LEAST_GROUPS = 5
+STEP_TIME = SECOND // 100
 STEP_ROWS = 500
 STEP_RELEASES = 200
 
@@ -46,6 +50,7 @@ class Ticker:
         self._next_look = 0
         self._next_sweep = 0
         self._sweep_from = 0
+        self._step = STEP_GROUPS
         self._was_absent: bool | None = None
 
     def tick(self, healthy: bool) -> list[Entry]:
@@ -75,7 +80,8 @@ class Ticker:
             self._next_look = steady + SECOND
             self._memory.keyring.expire(self._memory.clock.wall())
             entries.extend(self._look_for_gateways(steady))
-        if steady >= self._next_sweep:
+        if steady >= self._next_sweep or self._memory.sweep_now:
+            self._memory.sweep_now = False
             entries.append((self._sweep, Future()))
             self._next_sweep = steady + SECOND
         return entries
@@ -117,13 +123,15 @@ class Ticker:
             integrations.close_groups(transaction, self._memory, integration_id)
             for integration_id in integration_rows.deleted_with_open_groups(transaction.connection)
         )
+        begin = self._memory.clock.steady()
         after, removed = retention.remove_expired(
             transaction.connection,
             self._sweep_from,
             self._memory.no_later_than(),
             STEP_INTEGRATIONS,
-            STEP_GROUPS,
+            self._step,
         )
+        self._step = _paced(self._step, self._memory.clock.steady() - begin)
         self._sweep_from = after
         old = self._memory.no_later_than()
         gone = removal.old_tombstones(transaction.connection, old - removal.TOMBSTONES_KEPT, STEP_ROWS)
@@ -133,6 +141,14 @@ class Ticker:
         removed += requests.remove_before(transaction.connection, old - once.KEPT, STEP_ROWS)
         api_tokens.note_uses(transaction, self._memory)
         self._next_sweep = transaction.steady + (0 if left or removed or after else REST)
+
+
+def _paced(step: int, took: int) -> int:
+    """Returns how many groups to remove next, after `step` of them took so many microseconds: fewer at once where that
+    was long, more by and by where it was not."""
+    if took > STEP_TIME:
+        return max(LEAST_GROUPS, step // 2)
+    return min(STEP_GROUPS, step + max(1, step // 8)) if took < STEP_TIME // 2 else step
 
 
 def _retried(wheel: TimerWheel, keys: list[int], now: int, job: Job[None]) -> Entry:
