@@ -72,14 +72,15 @@ def act_on_many(
     changes: list[tuple[str, audit.Fields, audit.Fields]] = []
     dismissed: list[int] = []
     closed: list[AlertGroup] = []
-    for group_id in group_ids:
+    # Those that collect for a maintenance last: what is resolved together with one was resolved, and not released.
+    for group_id in sorted(group_ids, key=lambda each: each in rows and rows[each].group.source is Source.SELF):
         if group_id not in rows:
             refused[group_id] = not_found(f"alertGroups/{group_id}")
             continue
         group = rows[group_id].group
         before = audit.of_group(group)
         try:
-            reason = maintenance.summary_of(transaction, memory, group) if action is Action.RESOLVE else ""
+            reason = maintenance.summary_of(transaction, memory, group, closed) if action is Action.RESOLVE else ""
             changed = ledger.act(group, action, actor=by.actor, reason=reason, note=note, silence_until=until)
         except TocsinError as refusal:
             refused[group_id] = refusal

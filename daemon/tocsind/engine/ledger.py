@@ -40,6 +40,7 @@ class Ledger:
         self._restated: dict[_Key, KnownAlert] = {}
         self._payloads: dict[tuple[int, int], bytes] = {}
         self._events: list[Event] = []
+        self._released: set[int] = set()
         self._wiped: list[int] = []
         self._deleted: list[int] = []
 
@@ -128,6 +129,7 @@ class Ledger:
         """Has an open group that a maintenance collected take its normal way."""
         self._events.append(maintenance_rules.release(group))
         self._moved[group.id] = group
+        self._released.add(group.id)
 
     def wipe(self, group: AlertGroup, *, actor: str) -> bool:
         """Removes what a group says; returns whether that changed anything."""
@@ -218,7 +220,9 @@ class Ledger:
             raise TocsinError(Reason.ANOTHER_IS_OPEN, message, resource=name, other=f"alertGroups/{other}")
 
     def _set_timers(self) -> None:
-        changed = [*self._moved.values(), *(group for group, _, _ in self._opened.values())]
+        # What is released keeps the timers that it has: a wait that is set anew follows the time of day.
+        moved = (group for group in self._moved.values() if group.id not in self._released)
+        changed = [*moved, *(group for group, _, _ in self._opened.values())]
         for group in changed:
             if group.silence_until is not None:
                 self._memory.silence(group.id, group.silence_until)

@@ -114,11 +114,14 @@ def end_with(transaction: Transaction, memory: Memory, groups: Iterable[AlertGro
             audit.record(transaction, by, integration.name, before, audit.NOTHING)
 
 
-def summary_of(transaction: Transaction, memory: Memory, group: AlertGroup) -> str:
-    """Returns what became of what a group collected, or "" where it does not collect for a maintenance that runs."""
+def summary_of(transaction: Transaction, memory: Memory, group: AlertGroup, closed: Iterable[AlertGroup]) -> str:
+    """Returns what became of what a group collected, or "" where it does not collect for a maintenance that runs.
+    `closed` are resolved together with it, and not yet written."""
     if _collecting_for(transaction, memory, group) is None:
         return ""
-    return rules.summary(*maintenances.count_collected(transaction.connection, group.id))
+    still_open, resolved = maintenances.count_collected(transaction.connection, group.id)
+    together = sum(each.collected_by == group.id for each in closed)
+    return rules.summary(still_open - together, resolved + together)
 
 
 def release(transaction: Transaction, memory: Memory, limit: int) -> None:

@@ -171,6 +171,39 @@ def test_what_still_fires_is_released(daemon: RunningDaemon, how: str, end: str)
     assert daemon.kinds(firing) == ["OPENED", "COLLECTED", "RELEASED"]
 
 
+def test_what_is_resolved_together_with_what_collects_is_not_released(daemon: RunningDaemon) -> None:
+    """In whatever order a batch names them."""
+    integration = daemon.integration()
+    collector = maintain(daemon, integration).alert_group
+    one, other = (daemon.fire(integration, key=key) for key in "ab")
+
+    results = batch(daemon, "Resolve", [collector, one])
+
+    assert [result.name for result in results] == [collector, one]
+    text = "the maintenance ended: of what was collected 1 released, 1 resolved meanwhile"
+    assert daemon.events(collector)[-1].reason == text
+    finish(daemon)
+    assert [daemon.kinds(name)[-1] for name in (one, other)] == ["RESOLVED", "RELEASED"]
+
+
+def test_a_release_moves_no_other_timer(daemon: RunningDaemon) -> None:
+    """A silence of what was collected lasts as long as it was to, though the clock jumped before the release."""
+    integration = daemon.integration()
+    maintain(daemon, integration)
+    name = daemon.fire(integration)
+    daemon.act("Silence", name, duration=duration(2 * HOUR))
+    daemon.clock.jump(YEAR)
+    daemon.pass_time(HOUR)
+    finish(daemon)
+    daemon.pass_time(HOUR - SECOND)
+    assert (daemon.kinds(name)[-1], daemon.group(name).state) == ("RELEASED", AlertGroup.SILENCED)
+
+    daemon.pass_time(SECOND)
+    daemon.settle()
+
+    assert daemon.group(name).state == AlertGroup.FIRING
+
+
 def test_releasing_goes_on_after_a_crash_between_any_two_steps(
     daemon: RunningDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
