@@ -28,7 +28,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # as the library has
 
 OPENINGS = ("new", "reopened", "unresolved")
 SCOPES = ("notifications", "beats", "total")
-WHEELS = ("heartbeat", "silence", "stale")
+WHEELS = ("heartbeat", "maintenance", "silence", "stale")
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _CALL_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)

@@ -96,6 +96,13 @@ def _heartbeat(verb: str, *before: str) -> Make:
     return make
 
 
+def _stop_maintenance(daemon: RunningDaemon) -> Any:
+    name = daemon.integration().name
+    wanted = integrations_pb2.StartMaintenanceRequest(name=name, mode="MAINTENANCE", duration=duration(HOUR))
+    daemon.integrations.StartMaintenance(wanted)
+    return integrations_pb2.StopMaintenanceRequest(name=name)
+
+
 def _new_token(daemon: RunningDaemon) -> Any:
     token = access_pb2.ApiToken(display_name="robot", role="EDITOR")
     return access_pb2.CreateApiTokenRequest(api_token=token)
@@ -135,6 +142,10 @@ MUTATIONS: dict[str, Make] = {
         lambda name: integrations_pb2.DeleteIntegrationRequest(name=name)
     ),
     "IntegrationService.SendDemoAlert": _integration(lambda name: integrations_pb2.SendDemoAlertRequest(name=name)),
+    "IntegrationService.StartMaintenance": _integration(
+        lambda name: integrations_pb2.StartMaintenanceRequest(name=name, mode="MAINTENANCE", duration=duration(HOUR))
+    ),
+    "IntegrationService.StopMaintenance": _stop_maintenance,
     "HeartbeatService.UpdateHeartbeat": _heartbeat("Update"),
     "HeartbeatService.PauseHeartbeat": _heartbeat("Pause"),
     "HeartbeatService.ResumeHeartbeat": _heartbeat("Resume", "Pause"),

@@ -11,6 +11,8 @@ Rules
 - Silencing an acknowledged group is refused, as in Grafana OnCall's public API: somebody is on it already.
 - There is no state from which a group can not be resolved, and a resolved group is reached again by unresolve or by
   its source: no open group can become unreachable (Grafana OnCall's worst defect).
+- A group that collects for a maintenance is resolved when that ends; whether it may be opened again is the engine's to
+  say, as the group itself does not know what it is.
 - Whether another group of the same identity is open is not known here: the database guarantees that there is at most
   one, and the engine refuses to unresolve where there is.
 - Wiping removes what a group says, from any state, and resolves it. A wiped group is the one resolved group that stays
@@ -98,6 +100,7 @@ class Action(IntEnum):
     DELETE_INTEGRATION = 11
     TURN_HEARTBEAT_OFF = 12
     WIPE = 13
+    END_MAINTENANCE = 14
 
 
 _F, _A, _S, _R = State.FIRING, State.ACKNOWLEDGED, State.SILENCED, State.RESOLVED
@@ -123,6 +126,7 @@ TRANSITIONS: dict[tuple[State, Action], State] = {
             Action.DELETE_INTEGRATION,
             Action.TURN_HEARTBEAT_OFF,
             Action.WIPE,
+            Action.END_MAINTENANCE,
         )
     },
 }
@@ -141,6 +145,7 @@ EVENT_OF: dict[Action, EventKind] = {
     Action.DELETE_INTEGRATION: EventKind.RESOLVED,
     Action.TURN_HEARTBEAT_OFF: EventKind.RESOLVED,
     Action.WIPE: EventKind.WIPED,
+    Action.END_MAINTENANCE: EventKind.RESOLVED,
 }
 
 REASON_OF: dict[Action, ResolveReason] = {
@@ -150,6 +155,7 @@ REASON_OF: dict[Action, ResolveReason] = {
     Action.DELETE_INTEGRATION: ResolveReason.INTEGRATION_DELETED,
     Action.TURN_HEARTBEAT_OFF: ResolveReason.HEARTBEAT_OFF,
     Action.WIPE: ResolveReason.WIPED,
+    Action.END_MAINTENANCE: ResolveReason.MAINTENANCE_ENDED,
 }
 
 _OUTCOME_OF = {

@@ -54,7 +54,7 @@ class GroupFilter:
     In one of `states`; of the integration with this public id, under its route with this one, made by this source
     (None: any; a route comes with its integration); with a title that contains each of `titles`, which are in lower
     case; with these labels; created, resolved and last heard of in these spans (`resolved` None: no matter whether and
-    when).
+    when); collected by a maintenance, or not (None: no matter).
     """
 
     states: tuple[State, ...] = tuple(State)
@@ -66,6 +66,7 @@ class GroupFilter:
     created: Span = ALWAYS
     resolved: Span | None = None
     notified: Span = ALWAYS
+    collected: bool | None = None
 
     @property
     def listed_states(self) -> tuple[State, ...]:
@@ -98,6 +99,7 @@ def matches(wanted: GroupFilter, read: GroupAsRead, states: Iterable[State | Non
     return (
         any(state in wanted.states for state in ((group.state,) if states is None else states))
         and wanted.source in (None, group.source)
+        and wanted.collected in (None, group.collected_by is not None)
         and (wanted.integration is None or read.integration == f"integrations/{wanted.integration}")
         and (wanted.route is None or read.route == name_of(wanted.integration or "", wanted.route))
         and group.created in wanted.created

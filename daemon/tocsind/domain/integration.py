@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 from tocsind.domain.errors import invalid
 from tocsind.domain.etag import etag
+from tocsind.domain.maintenance import Maintenance
 from tocsind.domain.template import MAX_SOURCE, Slot
 from tocsind.domain.units import DAY, HOUR, SECOND
 
@@ -44,7 +45,7 @@ _TOKEN_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvw
 class Integration:
     """One source of alerts. Durations in microseconds, times in microseconds since 1970; `id` is the database's.
     `templates` are the sources of those that are not the default. `rate_limit` is in notifications in 5 minutes, 0 for
-    any number, None for as many as the daemon allows."""
+    any number, None for as many as the daemon allows. `maintenance` is the one that runs or is planned."""
 
     id: int
     public_id: str
@@ -59,6 +60,7 @@ class Integration:
     updated: int = 0
     templates: Mapping[Slot, str] = field(default_factory=dict)
     rate_limit: int | None = None
+    maintenance: Maintenance | None = None
 
     @property
     def name(self) -> str:

@@ -20,6 +20,7 @@ from tocsind.domain.access import ApiToken, Caller
 from tocsind.domain.alert_group import AlertGroup
 from tocsind.domain.heartbeat import Heartbeat
 from tocsind.domain.integration import Integration
+from tocsind.domain.maintenance import Maintenance
 from tocsind.domain.route import ConditionKind, Route
 from tocsind.domain.units import DAY
 from tocsind.sqlite import audit
@@ -88,6 +89,18 @@ def of_route(route: Route) -> Fields:
         "matchers": route.condition if route.kind is ConditionKind.MATCHERS else None,
         "jinja": route.condition if route.kind is ConditionKind.JINJA else None,
         "description": route.description,
+    }
+
+
+def of_maintenance(maintenance: Maintenance | None) -> Fields:
+    """What is audited of the maintenance of an integration, under the integration's name."""
+    if maintenance is None:
+        return NOTHING
+    return {
+        "maintenance": maintenance.mode.name,
+        "maintenance_start": _time(maintenance.starts),
+        "maintenance_end": _time(maintenance.ends),
+        "maintenance_actor": maintenance.actor,
     }
 
 

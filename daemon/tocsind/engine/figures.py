@@ -21,7 +21,7 @@ from tocsind.domain.alert_group import AlertGroup, Event, EventKind, ResolveReas
 from tocsind.domain.units import SECOND
 from tocsind.engine.memory import Memory
 from tocsind.metrics import Metrics
-from tocsind.sqlite import alert_groups, heartbeats
+from tocsind.sqlite import alert_groups, heartbeats, maintenances
 from tocsind.sqlite.store import Store
 from tocsind.sqlite.writer import Writer
 
@@ -63,7 +63,12 @@ class Figures(Collector):
     def _of_memory(self) -> Iterator[Metric]:
         memory = self._memory
         now = memory.clock.steady()
-        wheels = {"heartbeat": memory.heartbeats, "silence": memory.silences, "stale": memory.stale}
+        wheels = {
+            "heartbeat": memory.heartbeats,
+            "maintenance": memory.maintenances,
+            "silence": memory.silences,
+            "stale": memory.stale,
+        }
         yield _by(
             "tocsin_timers_pending",
             "Timers that run, by what they wait for.",
@@ -97,6 +102,7 @@ class Figures(Collector):
         with self._store.reading() as connection:
             groups = alert_groups.count_open(connection)
             beats = heartbeats.count_by_state(connection)
+            running = maintenances.count_running(connection)
         yield _by(
             "tocsin_alert_groups",
             "Alert groups that are open, by state.",
@@ -108,6 +114,12 @@ class Figures(Collector):
             "Heartbeats of integrations, by state.",
             "state",
             ((state.name.lower(), count) for state, count in beats.items()),
+        )
+        yield _by(
+            "tocsin_maintenances_running",
+            "Integrations under maintenance, by mode; those that are planned are not counted.",
+            "mode",
+            ((mode.name.lower(), count) for mode, count in running.items()),
         )
 
 

@@ -5,6 +5,7 @@ Rules
   up: what is refused for one changes nothing of that one, and nothing of the others.
 - When a person resolves, wipes or deletes the open group of a heartbeat that is missing, it is raised again after
   another interval.
+- When a person resolves, wipes or deletes the group that collects for a maintenance, that ends.
 - A group that is wiped or deleted is no longer the one that notifications reach. What fires on opens a new one.
 """
 
@@ -12,10 +13,10 @@ from collections.abc import Sequence
 from functools import partial
 
 from tocsind.domain.access import Caller
-from tocsind.domain.alert_group import Action, ResolveReason, Source, State
+from tocsind.domain.alert_group import Action, AlertGroup, ResolveReason, Source, State
 from tocsind.domain.errors import TocsinError, invalid, not_found
 from tocsind.domain.units import DAY, SECOND
-from tocsind.engine import audit, heartbeats
+from tocsind.engine import audit, heartbeats, maintenance
 from tocsind.engine.ledger import Ledger
 from tocsind.engine.memory import Memory
 from tocsind.sqlite import alert_groups
@@ -70,14 +71,17 @@ def act_on_many(
     refused: dict[int, TocsinError] = {}
     changes: list[tuple[str, audit.Fields, audit.Fields]] = []
     dismissed: list[int] = []
-    for group_id in group_ids:
+    closed: list[AlertGroup] = []
+    # Those that collect for a maintenance last: what is resolved together with one was resolved, and not released.
+    for group_id in sorted(group_ids, key=lambda each: each in rows and rows[each].group.source is Source.SELF):
         if group_id not in rows:
             refused[group_id] = not_found(f"alertGroups/{group_id}")
             continue
         group = rows[group_id].group
         before = audit.of_group(group)
         try:
-            changed = ledger.act(group, action, actor=by.actor, note=note, silence_until=until)
+            reason = maintenance.summary_of(transaction, memory, group, closed) if action is Action.RESOLVE else ""
+            changed = ledger.act(group, action, actor=by.actor, reason=reason, note=note, silence_until=until)
         except TocsinError as refusal:
             refused[group_id] = refusal
             continue
@@ -85,11 +89,14 @@ def act_on_many(
             changes.append((f"alertGroups/{group_id}", before, audit.of_group(group)))
             if group.source is Source.HEARTBEAT and group.resolve_reason is ResolveReason.USER:
                 dismissed.append(group.integration_id)
+            if not group.is_open:
+                closed.append(group)
     if changes:
         ledger.write()
         audit.record_all(transaction, by, changes)
     if dismissed:
         heartbeats.dismissed(transaction, memory, dismissed)
+    maintenance.end_with(transaction, memory, closed, by=by)
     return [refused[i] if i in refused else rows[i] for i in group_ids]
 
 
@@ -103,6 +110,7 @@ def wipe(transaction: Transaction, memory: Memory, group_id: int, *, by: Caller)
         audit.record(transaction, by, f"alertGroups/{group_id}", before, audit.of_group(group))
         if was_open and group.source is Source.HEARTBEAT:
             heartbeats.dismissed(transaction, memory, [group.integration_id])
+        maintenance.end_with(transaction, memory, [group], by=by)
     row = alert_groups.one(transaction.connection, group_id)
     assert row is not None
     return row
@@ -117,6 +125,7 @@ def delete(transaction: Transaction, memory: Memory, group_id: int, *, by: Calle
     audit.record(transaction, by, f"alertGroups/{group_id}", audit.of_group(group), audit.NOTHING)
     if group.is_open and group.source is Source.HEARTBEAT:
         heartbeats.dismissed(transaction, memory, [group.integration_id])
+    maintenance.end_with(transaction, memory, [group], by=by)
 
 
 def end_silences(transaction: Transaction, memory: Memory, group_ids: Sequence[int]) -> None:

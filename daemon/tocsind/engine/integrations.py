@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from tocsind.domain import etag as etags
@@ -100,10 +101,12 @@ def delete(transaction: Transaction, memory: Memory, public_id: str, etag: str =
     integrations.delete(transaction.connection, gone.id, transaction.now)
     heartbeats.delete(transaction.connection, gone.id)
     memory.forget()
-    close_groups(transaction, memory, gone.id, by.actor)
+    if close_groups(transaction, memory, gone.id, by.actor):
+        transaction.after_commit(lambda: setattr(memory, "sweep_now", True))
     audit.record(transaction, by, gone.name, audit.of_integration(gone), audit.NOTHING)
-    transaction.after_commit(lambda: memory.heartbeats.cancel(gone.id))
-    transaction.after_commit(lambda: memory.limits.forget(gone.id))
+    for wheel in (memory.heartbeats, memory.maintenances):
+        transaction.after_commit(partial(wheel.cancel, gone.id))
+    transaction.after_commit(partial(memory.limits.forget, gone.id))
 
 
 def close_groups(transaction: Transaction, memory: Memory, integration_id: int, actor: str = "") -> bool:

@@ -8,6 +8,7 @@ writes them. A job that raises before `write` has written nothing. The same grou
 from collections.abc import Iterable
 from functools import partial
 
+from tocsind.domain import maintenance as maintenance_rules
 from tocsind.domain.alert_group import Action, AlertGroup, Event, Source, act, delete
 from tocsind.domain.errors import Reason, TocsinError, not_found
 from tocsind.domain.integration import Integration
@@ -40,6 +41,7 @@ class Ledger:
         self._restated: dict[_Key, KnownAlert] = {}
         self._payloads: dict[tuple[int, int], bytes] = {}
         self._events: list[Event] = []
+        self._released: set[int] = set()
         self._wiped: list[int] = []
         self._deleted: list[int] = []
 
@@ -80,6 +82,8 @@ class Ledger:
             new_id=lambda: self._memory.new_group_id(self._connection),
         )
         if effect.group is not None:
+            if effect.opened or (effect.moved and effect.group.is_open):
+                effect.events += maintenance_rules.put_aside(effect.group, integration.maintenance)
             effect.group.heard = self.reading
             if effect.opened:
                 rulebook = self._memory.rulebook(self._connection, integration)
@@ -125,11 +129,19 @@ class Ledger:
         )
         if event is None:
             return False
-        if action is Action.UNRESOLVE:
-            group.heard = self.reading
         self._moved[group.id] = group
         self._events.append(event)
+        if action is Action.UNRESOLVE:
+            group.heard = self.reading
+            integration = self._memory.by_id(self._connection, group.integration_id)
+            self._events += maintenance_rules.put_aside(group, integration.maintenance if integration else None)
         return True
+
+    def release(self, group: AlertGroup) -> None:
+        """Has an open group that a maintenance collected take its normal way."""
+        self._events.append(maintenance_rules.release(group))
+        self._moved[group.id] = group
+        self._released.add(group.id)
 
     def wipe(self, group: AlertGroup, *, actor: str) -> bool:
         """Removes what a group says; returns whether that changed anything."""
@@ -212,13 +224,17 @@ class Ledger:
         if self._memory.by_id(self._connection, group.integration_id) is None:
             message = f"cannot unresolve {name}: its integration is deleted"
             raise TocsinError(Reason.INTEGRATION_DELETED, message, resource=name)
+        if group.source is Source.SELF:
+            maintenance_rules.refuse_second_start(group, alert_groups.grouping_key(self._connection, group.id))
         other = alert_groups.open_sibling(self._connection, group.id)
         if other is not None:
             message = f"cannot unresolve {name}: alertGroups/{other} is open for the same source"
             raise TocsinError(Reason.ANOTHER_IS_OPEN, message, resource=name, other=f"alertGroups/{other}")
 
     def _set_timers(self) -> None:
-        changed = [*self._moved.values(), *(group for group, _, _ in self._opened.values())]
+        # What is released keeps the timers that it has: a wait that is set anew follows the time of day.
+        moved = (group for group in self._moved.values() if group.id not in self._released)
+        changed = [*moved, *(group for group, _, _ in self._opened.values())]
         for group in changed:
             if group.silence_until is not None:
                 self._memory.silence(group.id, group.silence_until)

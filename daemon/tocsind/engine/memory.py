@@ -13,6 +13,7 @@ from tocsind.domain.alert_group import AlertGroup
 from tocsind.domain.arrival_order import ArrivalOrder
 from tocsind.domain.heartbeat import Heartbeat
 from tocsind.domain.integration import BUILT_IN, Integration
+from tocsind.domain.maintenance import Maintenance
 from tocsind.domain.rulebook import Rulebook
 from tocsind.domain.timer_wheel import TimerWheel
 from tocsind.domain.units import SECOND
@@ -20,14 +21,16 @@ from tocsind.engine.keyring import Keyring
 from tocsind.engine.limits import Limits
 from tocsind.engine.presence import Presence
 from tocsind.metrics import Metrics
-from tocsind.sqlite import alert_groups, heartbeats, integrations, routes
+from tocsind.sqlite import alert_groups, heartbeats, integrations, maintenances, routes
 from tocsind.sqlite.writer import Transaction
 
 MOST_INTEGRATIONS = 20_000
 
 
 class Memory:
-    """The caches of one daemon. Wheels are keyed by integration (heartbeats) or by group (silences, stale)."""
+    """The caches of one daemon. Wheels are keyed by integration (heartbeats, maintenances) or by group (silences,
+    stale). `releasing`: the groups that collected for a maintenance that ended, and of whose groups some are yet to be
+    released. `sweep_now`: housekeeping has something to do that should not wait for its next round."""
 
     def __init__(self, clock: Clock, connection: sqlite3.Connection, metrics: Metrics, limits: Limits) -> None:
         steady = clock.steady()
@@ -44,6 +47,9 @@ class Memory:
         self.heartbeats = TimerWheel(reading)
         self.stale = TimerWheel(reading)
         self.silences = TimerWheel(clock.elapsed())
+        self.maintenances = TimerWheel(clock.elapsed())
+        self.sweep_now = False
+        self.releasing = set(maintenances.releases(connection))
         self._by_credential: dict[tuple[str, str], Integration] = {}
         self._by_id: dict[int, Integration] = {}
         self._rulebooks: dict[int, Rulebook] = {}
@@ -54,12 +60,21 @@ class Memory:
             self.stale.schedule(group_id, deadline)
         for group_id, until in alert_groups.silences(connection):
             self.silence(group_id, until)
+        for maintenance in maintenances.every(connection):
+            self.await_maintenance(maintenance)
         own = integrations.by_public_id(connection, BUILT_IN)
         if own is not None:
             limits.resume(alert_groups.open_keys(connection, own.id), steady)
 
+    def await_maintenance(self, maintenance: Maintenance) -> None:
+        """Waits for the start or the end of a maintenance, which may have been in the past: how long ago matters, as
+        the end of one that starts late is not late."""
+        self.maintenances.schedule(
+            maintenance.integration_id, self.clock.elapsed() + maintenance.left(self.no_later_than())
+        )
+
     def silence(self, group_id: int, until: int) -> None:
-        """Waits for a time of day: the only place where one becomes a wait."""
+        """Waits for a time of day: here and for maintenances one becomes a wait, and nowhere else."""
         self.silences.schedule(group_id, self.clock.elapsed() + max(0, until - self.clock.wall()))
 
     def no_later_than(self) -> int:
@@ -115,7 +130,7 @@ class Memory:
             found = integrations.by_id(connection, integration_id)
             if found is not None:
                 if len(self._by_id) >= MOST_INTEGRATIONS:
-                    self._forget_integrations()
+                    self.forget_integrations()
                 self._by_id[integration_id] = found
         return found
 
@@ -129,10 +144,11 @@ class Memory:
 
     def forget(self) -> None:
         """Forgets what may differ from the file: an integration changed, or a transaction was undone."""
-        self._forget_integrations()
+        self.forget_integrations()
         self._next_group_id = None
 
-    def _forget_integrations(self) -> None:
+    def forget_integrations(self) -> None:
+        """Forgets the settings of integrations, which are read again."""
         self._by_credential.clear()
         self._by_id.clear()
         self._rulebooks.clear()
@@ -140,7 +156,7 @@ class Memory:
     def _keep(self, kind: str, credential: str, found: Integration | None) -> Integration | None:
         if found is not None:
             if len(self._by_credential) >= MOST_INTEGRATIONS:
-                self._forget_integrations()
+                self.forget_integrations()
             self._by_credential[kind, credential] = found
             self._by_id[found.id] = found
         return found

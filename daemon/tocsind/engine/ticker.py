@@ -1,15 +1,20 @@
 """What the writer does by itself, from tick to tick.
 
 Rules
-- Timers: heartbeats and staleness by the intake clock, silences by a clock that counts suspended time. A tick takes at
-  most `MOST_DUE` of each, so that very many at one moment do not stop intake; the rest is due at the next tick.
+- Timers: heartbeats and staleness by the intake clock, silences and maintenances by a clock that counts suspended time.
+  A tick takes at most `MOST_DUE` of each, so that very many at one moment do not stop intake; the rest is due at the
+  next tick.
+- What a maintenance that ended has collected is released a step a tick. A step is a transaction: after a crash it goes
+  on from where it was, as `releases` in the file says.
 - What is due is work for the writer like any other. If its transaction fails, its timers are set again.
 - While deadlines run, the intake clock is written to disk every second: after a crash it goes on from there, so a
   deadline is noticed at most that second later, and never early. When the file cannot be written the same stamp is what
   finds out that it can be again.
 - The groups that tell of rate limits are looked after once a second.
-- Housekeeping walks through the integrations, a small step a tick while there is something to do, then rests. It also
-  removes what is no longer kept of the audit log and of answered requests, and writes down when tokens were used.
+- Housekeeping walks through the integrations, a small step a tick while there is something to do, then rests. A step
+  that took long makes the next one smaller (`_paced`): groups of hundreds of alerts, or a slow disk, must not stop
+  intake either. It also removes what is no longer kept of the audit log and of answered requests, and writes down when
+  tokens were used.
 """
 
 from concurrent.futures import Future
@@ -18,7 +23,17 @@ from typing import Any
 
 from tocsind.domain.timer_wheel import TimerWheel
 from tocsind.domain.units import SECOND
-from tocsind.engine import api_tokens, audit, groups, heartbeats, integrations, limit_alerts, once, self_report
+from tocsind.engine import (
+    api_tokens,
+    audit,
+    groups,
+    heartbeats,
+    integrations,
+    limit_alerts,
+    maintenance,
+    once,
+    self_report,
+)
 from tocsind.engine.memory import Memory
 from tocsind.sqlite import audit as audit_rows
 from tocsind.sqlite import heartbeats as heartbeat_rows
@@ -31,7 +46,10 @@ RETRY = SECOND
 REST = 60 * SECOND
 STEP_INTEGRATIONS = 200
 STEP_GROUPS = 100
+LEAST_GROUPS = 5
+STEP_TIME = SECOND // 100
 STEP_ROWS = 500
+STEP_RELEASES = 200
 
 
 class Ticker:
@@ -43,6 +61,7 @@ class Ticker:
         self._next_look = 0
         self._next_sweep = 0
         self._sweep_from = 0
+        self._step = STEP_GROUPS
         self._was_absent: bool | None = None
 
     def tick(self, healthy: bool) -> list[Entry]:
@@ -54,6 +73,7 @@ class Ticker:
             ("heartbeat", self._memory.heartbeats, reading, heartbeats.notice),
             ("stale", self._memory.stale, reading, groups.go_stale),
             ("silence", self._memory.silences, elapsed, groups.end_silences),
+            ("maintenance", self._memory.maintenances, elapsed, maintenance.come_due),
         ]
         entries: list[Entry] = []
         for kind, wheel, now, job in due:
@@ -61,6 +81,8 @@ class Ticker:
             if timers:
                 handle = partial(self._handle, kind, job, timers)
                 entries.append(_retried(wheel, list(timers), now, handle))
+        if self._memory.releasing:
+            entries.append((partial(maintenance.release, memory=self._memory, limit=STEP_RELEASES), Future()))
         if steady >= self._next_stamp:
             self._next_stamp = steady + SECOND
             if self._memory.heartbeats or self._memory.stale or not healthy:
@@ -70,7 +92,8 @@ class Ticker:
             self._memory.keyring.expire(self._memory.clock.wall())
             entries.extend(self._look_for_gateways(steady))
             entries.extend(self._look_at_limits(steady))
-        if steady >= self._next_sweep:
+        if steady >= self._next_sweep or self._memory.sweep_now:
+            self._memory.sweep_now = False
             entries.append((self._sweep, Future()))
             self._next_sweep = steady + SECOND
         return entries
@@ -79,7 +102,7 @@ class Ticker:
         """Does what is due, and notes how late that is by the clock on which its deadlines are."""
         memory = self._memory
         job(transaction, memory, list(timers))
-        now = memory.clock.elapsed() if kind == "silence" else memory.presence.read(transaction.steady)
+        now = memory.clock.elapsed() if kind in ("silence", "maintenance") else memory.presence.read(transaction.steady)
         late = [(now - deadline) / SECOND for deadline in timers.values()]
 
         def count() -> None:
@@ -119,13 +142,15 @@ class Ticker:
             integrations.close_groups(transaction, self._memory, integration_id)
             for integration_id in integration_rows.deleted_with_open_groups(transaction.connection)
         )
+        begin = self._memory.clock.steady()
         after, removed = retention.remove_expired(
             transaction.connection,
             self._sweep_from,
             self._memory.no_later_than(),
             STEP_INTEGRATIONS,
-            STEP_GROUPS,
+            self._step,
         )
+        self._step = _paced(self._step, self._memory.clock.steady() - begin)
         self._sweep_from = after
         old = self._memory.no_later_than()
         gone = removal.old_tombstones(transaction.connection, old - removal.TOMBSTONES_KEPT, STEP_ROWS)
@@ -135,6 +160,14 @@ class Ticker:
         removed += requests.remove_before(transaction.connection, old - once.KEPT, STEP_ROWS)
         api_tokens.note_uses(transaction, self._memory)
         self._next_sweep = transaction.steady + (0 if left or removed or after else REST)
+
+
+def _paced(step: int, took: int) -> int:
+    """Returns how many groups to remove next, after `step` of them took so many microseconds: fewer at once where that
+    was long, more by and by where it was not."""
+    if took > STEP_TIME:
+        return max(LEAST_GROUPS, step // 2)
+    return min(STEP_GROUPS, step + max(1, step // 8)) if took < STEP_TIME // 2 else step
 
 
 def _retried(wheel: TimerWheel, keys: list[int], now: int, job: Job[None]) -> Entry:

@@ -6,8 +6,9 @@ from typing import overload
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from tocsin.v1 import intake_pb2
+from tocsin.v1 import intake_pb2, integrations_pb2
 from tocsind.domain.errors import invalid
+from tocsind.domain.maintenance import Mode
 from tocsind.domain.notification import Notification, ReportedAlert
 from tocsind.domain.units import SECOND
 
@@ -69,6 +70,15 @@ def time(message: Timestamp, field: str) -> int:
     if not -62_135_596_800 <= message.seconds <= 253_402_300_799 or not 0 <= message.nanos < 1_000_000_000:
         raise invalid(field, "must be a valid time, of the years 1 to 9999")
     return _time(message)
+
+
+def maintenance(request: integrations_pb2.StartMaintenanceRequest) -> tuple[Mode, int, int | None]:
+    """Returns mode, duration and start of the maintenance that is asked for; the start is None for now. TocsinError
+    (INVALID)."""
+    if request.mode not in (Mode.DEBUG.value, Mode.MAINTENANCE.value):
+        raise invalid("mode", "must be DEBUG or MAINTENANCE")
+    starts = time(request.start_time, "start_time") if request.HasField("start_time") else None
+    return Mode(request.mode), microseconds(request.duration, "duration"), starts
 
 
 def _alert(message: intake_pb2.ReportedAlert) -> ReportedAlert:

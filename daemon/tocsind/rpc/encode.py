@@ -19,6 +19,7 @@ from tocsin.v1 import (
 from tocsind.domain.access import ApiToken
 from tocsind.domain.heartbeat import Heartbeat, HeartbeatState
 from tocsind.domain.integration import BUILT_IN, Integration
+from tocsind.domain.maintenance import Maintenance
 from tocsind.domain.note import Note
 from tocsind.domain.units import SECOND
 from tocsind.sqlite.alert_groups import GroupRow
@@ -71,7 +72,20 @@ def integration(found: Integration, base_url: str, *, secrets: bool) -> integrat
             message.url = f"{prefix}/{found.token}/"
             message.heartbeat_url = f"{prefix}/{found.token}/heartbeat/"
             message.token = found.token
+    if found.maintenance is not None:
+        message.maintenance.CopyFrom(maintenance(found.maintenance))
     return message
+
+
+def maintenance(found: Maintenance) -> integrations_pb2.Maintenance:
+    """Returns a maintenance that runs or is planned."""
+    return integrations_pb2.Maintenance(
+        mode=int(found.mode),  # type: ignore[arg-type]
+        start_time=timestamp(found.starts),
+        end_time=timestamp(found.ends),
+        alert_group="" if found.group_id is None else f"alertGroups/{found.group_id}",
+        actor=found.actor,
+    )
 
 
 def api_token(found: ApiToken, last_used: int | None, secret: str = "") -> access_pb2.ApiToken:

@@ -19,7 +19,8 @@ from tocsind.sqlite import integrations, routes
 from tocsind.sqlite.group_list import AMBIGUOUS_NAMES, GroupList
 
 _FIELDS = (
-    "state, integration, route, source, title, labels.NAME, create_time, resolve_time and last_notification_time are"
+    "state, integration, route, source, collected, title, labels.NAME, create_time, resolve_time and "
+    "last_notification_time are"
 )
 _LABEL_TESTS = {"=": LabelTest.EQUAL, "!=": LabelTest.DIFFERENT}
 
@@ -68,6 +69,11 @@ def _narrow(wanted: GroupFilter, comparison: Comparison) -> GroupFilter:
             source = member(comparison.value, Source, "a source")
             contradiction = wanted.source not in (None, source)
             return replace(wanted, source=source, states=() if contradiction else wanted.states)
+        case "collected":
+            comparison.demand("=")
+            collected = _boolean(comparison.value)
+            contradiction = wanted.collected not in (None, collected)
+            return replace(wanted, collected=collected, states=() if contradiction else wanted.states)
         case "title":
             comparison.demand(":")
             return replace(wanted, titles=tuple(sorted({*wanted.titles, fold(comparison.value.text)})))
@@ -117,6 +123,12 @@ def _label(comparison: Comparison) -> LabelCondition:
     if name.text in AMBIGUOUS_NAMES:
         raise refusal(name, "is a name that cannot be asked for")
     return condition
+
+
+def _boolean(token: Token) -> bool:
+    if token.text not in ("true", "false"):
+        raise refusal(token, "must be true or false")
+    return token.text == "true"
 
 
 def _integration(token: Token) -> str:

@@ -13,7 +13,7 @@ from tocsind.domain.errors import not_found
 from tocsind.domain.integration import Integration, check_templates
 from tocsind.domain.rulebook import Rendered
 from tocsind.domain.template import Slot
-from tocsind.engine import demo
+from tocsind.engine import demo, maintenance
 from tocsind.engine import integrations as jobs
 from tocsind.engine.engine import Engine
 from tocsind.rpc import decode, encode, names, paging
@@ -119,13 +119,18 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
         self, request: integrations_pb2.StartMaintenanceRequest, context: grpc.ServicerContext
     ) -> integrations_pb2.Integration:
         """Starts or plans a maintenance."""
-        raise NotImplementedError
+        asked = decode.maintenance(request)
+        public_id = names.integration_id(request.name)
+        return self._whole(
+            change(self._engine, request, self._encode, maintenance.start, public_id, *asked, by=caller())
+        )
 
     def StopMaintenance(
         self, request: integrations_pb2.StopMaintenanceRequest, context: grpc.ServicerContext
     ) -> integrations_pb2.Integration:
         """Ends a maintenance, or cancels it."""
-        raise NotImplementedError
+        public_id = names.integration_id(request.name)
+        return self._whole(change(self._engine, request, self._encode, maintenance.stop, public_id, by=caller()))
 
     def _whole(self, answer: integrations_pb2.Integration) -> integrations_pb2.Integration:
         """Returns an answer to an admin with its secrets: in that to a repeat they are missing, and what they were then
@@ -167,7 +172,7 @@ def _changes(message: integrations_pb2.Integration, paths: Collection[str]) -> d
     return {path: every[path] if path in every else getattr(fresh, path, None) for path in paths}
 
 
-def _durations(message: integrations_pb2.Integration) -> dict[str, int]:
+def _durations(message: integrations_pb2.Integration) -> dict[str, Any]:
     """Returns the durations that a message sets."""
     return {
         field: decode.microseconds(getattr(message, field), f"integration.{field}")

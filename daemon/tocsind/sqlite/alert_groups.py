@@ -103,6 +103,24 @@ def by_id(connection: sqlite3.Connection, group_id: int) -> AlertGroup | None:
     return _group(row) if row else None
 
 
+def grouping_key(connection: sqlite3.Connection, group_id: int) -> str:
+    """Returns the grouping key of a group that exists."""
+    row = connection.execute("SELECT grouping_key FROM alert_groups WHERE id = ?", (group_id,)).fetchone()
+    return str(row[0])
+
+
+def open_collected(connection: sqlite3.Connection, collected_by: int, limit: int) -> list[AlertGroup]:
+    """Returns at most `limit` open groups that a group collected."""
+    found: list[AlertGroup] = []
+    for state in OPEN_STATES:
+        rows = connection.execute(
+            f"SELECT {_MACHINE} FROM alert_groups AS g WHERE g.collected_by = ? AND g.state = ? LIMIT ?",
+            (collected_by, state, limit - len(found)),
+        )
+        found.extend(_group(row) for row in rows)
+    return found
+
+
 def open_sibling(connection: sqlite3.Connection, group_id: int) -> int | None:
     """Returns the open group of the same identity as `group_id`, or None."""
     row = connection.execute(

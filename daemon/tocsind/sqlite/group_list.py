@@ -162,6 +162,8 @@ def _residual(wanted: GroupFilter, route_id: int | None) -> tuple[tuple[str, ...
     if wanted.source is not None:
         conditions.append("g.source = ?")
         values.append(wanted.source)
+    if wanted.collected is not None:
+        conditions.append(f"g.collected_by IS {'NOT ' if wanted.collected else ''}NULL")
     for column, span in (("g.state_since", wanted.resolved or ALWAYS), ("g.last_received", wanted.notified)):
         if span != ALWAYS:
             conditions.append(f"{column} BETWEEN ? AND ?")

@@ -8,11 +8,13 @@ import msgspec
 
 from tocsind.domain.integration import BUILT_IN, Integration, token_hash
 from tocsind.domain.template import Slot
+from tocsind.sqlite import maintenances
 
 _COLUMNS = (
     "id, public_id, type, display_name, description, token, reopen_window, stale_after, retention, created_at, "
-    "updated_at, templates, rate_limit"
+    f"updated_at, templates, rate_limit, {maintenances.COLUMNS}"
 )
+_TABLES = "integrations LEFT JOIN maintenances ON integration_id = id"
 
 
 def by_token(connection: sqlite3.Connection, token: str) -> Integration | None:
@@ -49,7 +51,7 @@ def owner_of_token(connection: sqlite3.Connection, token: str) -> tuple[bool, st
 def page(connection: sqlite3.Connection, after: int, limit: int) -> list[Integration]:
     """Returns at most `limit` integrations, oldest first, with ids above `after`; not the built-in one."""
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM integrations WHERE id > ? AND type <> ? AND deleted_at IS NULL ORDER BY id LIMIT ?",
+        f"SELECT {_COLUMNS} FROM {_TABLES} WHERE id > ? AND type <> ? AND deleted_at IS NULL ORDER BY id LIMIT ?",
         (after, BUILT_IN, limit),
     )
     return [_integration(row) for row in rows]
@@ -82,8 +84,14 @@ def update(connection: sqlite3.Connection, changed: Integration) -> None:
 
 
 def delete(connection: sqlite3.Connection, integration_id: int, now: int) -> None:
-    """Marks an integration as deleted; its groups still refer to it."""
-    connection.execute("UPDATE integrations SET deleted_at = ? WHERE id = ?", (now, integration_id))
+    """Marks an integration as deleted, and removes all of it that its groups do not refer to: its routes (groups are
+    under the default one then), its maintenance, its templates, and the token itself. The token's hash stays, so that
+    whoever still sends with it can be told from others."""
+    connection.execute(
+        "UPDATE integrations SET deleted_at = ?, token = '', templates = '{}' WHERE id = ?", (now, integration_id)
+    )
+    for table in ("routes", "maintenances"):
+        connection.execute(f"DELETE FROM {table} WHERE integration_id = ?", (integration_id,))
 
 
 def deleted_with_open_groups(connection: sqlite3.Connection) -> list[int]:
@@ -110,7 +118,7 @@ def _settings(integration: Integration) -> Sequence[Any]:
 
 
 def _one(connection: sqlite3.Connection, where: str, value: object) -> Integration | None:
-    row = connection.execute(f"SELECT {_COLUMNS} FROM integrations WHERE {where}", (value,)).fetchone()
+    row = connection.execute(f"SELECT {_COLUMNS} FROM {_TABLES} WHERE {where}", (value,)).fetchone()
     return _integration(row) if row else None
 
 
@@ -118,6 +126,8 @@ def _integration(row: Sequence[Any]) -> Integration:
     templates = {Slot(slot): source for slot, source in msgspec.json.decode(row[11], type=dict[str, str]).items()}
     found = Integration(*row[:11])
     found.templates, found.rate_limit = templates, row[12]
+    if row[13] is not None:
+        found.maintenance = maintenances.maintenance(row[13:])
     return found
 
 

@@ -1,8 +1,8 @@
 """Removing groups whose time has passed.
 
-In small steps, so that intake is not disturbed (measured: 500 groups a transaction take 21 ms, 5,000 take 135 ms): a
-step looks at a few integrations and removes a few groups. The partial index of resolved groups by integration and time
-gives the oldest first; the pages are used again by new groups.
+In small steps, so that intake is not disturbed (measured in a file of 200,000 groups, with the commit: 25 take 3 ms,
+100 take 4 ms, 400 take 26 ms): a step looks at a few integrations and removes a few groups. The partial index of
+resolved groups by integration and time gives the oldest first; the pages are used again by new groups.
 """
 
 import sqlite3

@@ -49,6 +49,8 @@ def label(name: str, test: LabelTest, value: str = "") -> dict[str, Any]:
         ({"integration": "ab", "route": "r1"}, False),
         ({"source": Source.ALERTMANAGER}, True),
         ({"source": Source.SELF}, False),
+        ({"collected": False}, True),
+        ({"collected": True}, False),
         ({"titles": ("disk", "full")}, True),
         ({"titles": ("disk", "empty")}, False),
         ({"titles": ("ä",)}, False),

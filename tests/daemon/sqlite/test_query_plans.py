@@ -13,7 +13,18 @@ from tocsind.domain.alert_group import OPEN_STATES, Source, State
 from tocsind.domain.group_filter import GroupFilter, LabelCondition, LabelTest
 from tocsind.domain.note import Note
 from tocsind.domain.span import Span
-from tocsind.sqlite import alert_groups, alerts, events, heartbeats, integrations, notes, removal, retention, routes
+from tocsind.sqlite import (
+    alert_groups,
+    alerts,
+    events,
+    heartbeats,
+    integrations,
+    maintenances,
+    notes,
+    removal,
+    retention,
+    routes,
+)
 from tocsind.sqlite.group_list import GroupList
 from tocsind.sqlite.migrate import migrate
 
@@ -53,6 +64,7 @@ FILTERS = {
     " created between": GroupFilter(created=Span(START - 1, START + 1)),
     " and by everything else": GroupFilter(
         source=Source.ALERTMANAGER,
+        collected=False,
         titles=("a", "b"),
         labels=(
             LabelCondition("a", LabelTest.EQUAL, "b"),
@@ -104,6 +116,8 @@ QUERIES: dict[str, Query] = dict(lists()) | {
     "by_identity": lambda c: alert_groups.by_identity(c, [b"x" * 32, b"y" * 32]),
     "open_sibling": lambda c: alert_groups.open_sibling(c, 5),
     "open_of_integration": lambda c: alert_groups.open_of_integration(c, 1, 200),
+    "open_collected": lambda c: alert_groups.open_collected(c, 1, 200),
+    "count_collected": lambda c: maintenances.count_collected(c, 1),
     "silences": lambda c: list(alert_groups.silences(c)),
     "stale_candidates of all": lambda c: list(alert_groups.stale_candidates(c)),
     "stale_candidates of one": lambda c: list(alert_groups.stale_candidates(c, 2)),
@@ -151,6 +165,8 @@ def test_no_query_looks_at_everything(filled: sqlite3.Connection, name: str, ana
 
 BY_INDEX = {
     "retention": "alert_groups_resolved (integration_id=? AND state_since<?)",
+    "open_collected": "alert_groups_collected (collected_by=? AND state=?)",
+    "count_collected": "COVERING INDEX alert_groups_collected (collected_by=? AND state=?)",
     "events page": "events_by_group (group_id=? AND id>?)",
     "by_identity": "alert_groups_by_identity (identity=? AND standing=?)",
     "old_tombstones": "events_of_deletion (at<?)",

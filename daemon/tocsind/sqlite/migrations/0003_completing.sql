@@ -23,6 +23,7 @@ CREATE TABLE routes (
 CREATE INDEX routes_in_order ON routes (integration_id, position);
 
 -- The maintenance that runs or is planned. mode: 1 debug, 2 maintenance. group_id: the group that collects, once it runs.
+-- changed_at: when somebody last asked for it.
 CREATE TABLE maintenances (
     integration_id INTEGER PRIMARY KEY REFERENCES integrations (id),
     mode INTEGER NOT NULL CHECK (mode BETWEEN 1 AND 2),
@@ -31,8 +32,12 @@ CREATE TABLE maintenances (
     running INTEGER NOT NULL,
     group_id INTEGER,
     actor TEXT NOT NULL,
+    changed_at INTEGER NOT NULL,
     CHECK (ends_at > starts_at)
 ) STRICT;
+
+-- Groups that collected for a maintenance that ended, as long as not all that they collected is released.
+CREATE TABLE releases (group_id INTEGER PRIMARY KEY) STRICT;
 
 -- route_id: 0 for the default route; a number that is no longer there means that as well.
 -- collected_by: the group that collects it while its integration is under maintenance.
@@ -41,7 +46,7 @@ ALTER TABLE alert_groups ADD COLUMN message TEXT NOT NULL DEFAULT '';
 ALTER TABLE alert_groups ADD COLUMN source_link TEXT NOT NULL DEFAULT '';
 ALTER TABLE alert_groups ADD COLUMN collected_by INTEGER;
 ALTER TABLE alert_groups ADD COLUMN debug INTEGER NOT NULL DEFAULT 0;
-CREATE INDEX alert_groups_collected ON alert_groups (collected_by) WHERE collected_by IS NOT NULL;
+CREATE INDEX alert_groups_collected ON alert_groups (collected_by, state) WHERE collected_by IS NOT NULL;
 
 -- Demo alerts are a source of their own. A check cannot be altered otherwise without copying the table, see 0002.
 PRAGMA writable_schema = ON;
