@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from . import group_actions, group_removal, watch  # noqa: F401  (they add their commands to `groups`)
+from . import group_actions, group_removal, integration_actions, watch  # noqa: F401  (they add commands to nouns)
 from .audit import audit
 from .commands import Root
 from .connection import EXIT_CODES

@@ -11,6 +11,7 @@ Rules
 
 import hashlib
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -116,7 +117,9 @@ def regex_condition(regex: str) -> str:
 def regex_problem(regex: str) -> str:
     """Return why a regular expression is wrong; empty where it is not. OnCall lets a wrong one match nothing."""
     try:
-        re.compile(regex)
+        with warnings.catch_warnings():  # of what may change in later Pythons; it would stand among our own words
+            warnings.simplefilter("ignore")
+            re.compile(regex)
     except (re.error, OverflowError, RecursionError) as error:
         return f"wrong regular expression: {error}"
     return ""

@@ -67,6 +67,7 @@ def show(settings: Settings, integration: str, slot: str | None) -> None:
 def set_(settings: Settings, integration: str, slot: str, text: str | None, file: str | None, to_default: bool) -> None:
     """Set one template: TEXT, or --file, or --default."""
     changed = Integration(name=integration)
+    changed.templates.SetInParent()  # without a template in it, it says that the default is wanted
     if not to_default:
         setattr(changed.templates, slot, _source(text, file, "TEXT, --file or --default"))
         if not getattr(changed.templates, slot):
