@@ -25,14 +25,14 @@ from .oncall_export import OnCallIntegration, OnCallRoute
 _TYPES = ("alertmanager", "legacy_alertmanager")
 _LEGACY = "legacy_alertmanager"
 
-# OnCall's name of a template, ours, and whether people see what it makes.
+# OnCall's name of a template, and ours.
 _SLOTS = {
-    "grouping_key": ("grouping_id", False),
-    "resolve_signal": ("resolve_condition", False),
-    "acknowledge_signal": ("acknowledge_condition", False),
-    "source_link": ("source_link", False),
-    "web.title": ("title", True),
-    "web.message": ("message", True),
+    "grouping_key": "grouping_id",
+    "resolve_signal": "resolve_condition",
+    "acknowledge_signal": "acknowledge_condition",
+    "source_link": "source_link",
+    "web.title": "title",
+    "web.message": "message",
 }
 _TOKEN = re.compile(r"/integrations/v1/[a-z_]+/([A-Za-z0-9_-]{20,128})/?")
 _MOST_ROUTES = 200
@@ -116,8 +116,8 @@ def _take_templates(integration: OnCallIntegration, made: Plan) -> None:
         if name not in _SLOTS:
             made.left.append(f"template {name}: {_why_no_template(name)}")
             continue
-        slot, shown = _SLOTS[name]
-        reading = oncall_templates.read(source, shown=shown)
+        slot = _SLOTS[name]
+        reading = oncall_templates.read(source)
         if oncall_templates.is_default(source):
             made.taken.append(f"template {name}, as the default: it is OnCall's")
         elif integration.type == _LEGACY:

@@ -6,7 +6,8 @@ Rules
 - A template that Tocsin would refuse, or that could only fail, is no use: wrong syntax, too long, filters and tests
   that do not exist, fields of a single alert. The last is what OnCall's older kind of Alertmanager integration hands to
   templates; its API does not tell that kind from the newer one.
-- What does not exist here and renders as nothing is a remark: variables that are OnCall's, fields that OnCall adds.
+- What does not exist here and renders as nothing is a remark: variables that are OnCall's, fields that Alertmanager
+  does not send by itself.
 """
 
 import hashlib
@@ -38,9 +39,7 @@ _FILTERS = (
 )
 """Those that OnCall and Tocsin add to Jinja2's own."""
 
-_VARIABLES = {"payload", "labels", "integration", "group", "integration_name", "time"}
-_SHOWN_ONLY = {"source_link"}
-"""Variables that only what people see (title, message) knows."""
+_VARIABLES = {"payload", "labels", "integration", "group", "integration_name", "source_link", "time"}
 
 _OF_ONE_ALERT = {"labels", "annotations", "startsAt", "endsAt", "generatorURL", "fingerprint"}
 _OF_A_NOTIFICATION = {
@@ -56,8 +55,9 @@ _OF_A_NOTIFICATION = {
     "truncatedAlerts",
     "notification_reason",
     "routeLabels",
+    "numFiring",  # these two are not Alertmanager's: OnCall adds them, and so does Tocsin
+    "numResolved",
 }
-_ADDED_BY_ONCALL = {"numFiring": "group.firing_count", "numResolved": "group.resolved_count"}
 _OF_A_DICT = {name for name in dir(dict) if not name.startswith("_")}
 
 # SHA-256 of the defaults without any space in them, cut to 32 digits: the texts themselves are OnCall's.
@@ -94,8 +94,8 @@ def is_default(source: str) -> bool:
     return hashlib.sha256("".join(source.split()).encode("utf-8")).hexdigest()[:32] in _DEFAULTS
 
 
-def read(source: str, *, shown: bool = False, limit: int = MAX_TEMPLATE) -> Reading:
-    """Return what of a template works here; `shown` is for titles and messages."""
+def read(source: str, *, limit: int = MAX_TEMPLATE) -> Reading:
+    """Return what of a template works here."""
     if len(source) > limit:
         return Reading(f"it has {len(source):,} characters, of {limit:,} at most")
     try:
@@ -106,7 +106,7 @@ def read(source: str, *, shown: bool = False, limit: int = MAX_TEMPLATE) -> Read
         return Reading("it is nested too deeply")
     if problem := next(_problems(tree), ""):
         return Reading(problem)
-    return Reading(remarks=tuple(_remarks(tree, shown)))
+    return Reading(remarks=tuple(_remarks(tree)))
 
 
 def regex_condition(regex: str) -> str:
@@ -161,15 +161,13 @@ def _problems(tree: nodes.Template) -> Iterator[str]:
             )
 
 
-def _remarks(tree: nodes.Template, shown: bool) -> Iterator[str]:
+def _remarks(tree: nodes.Template) -> Iterator[str]:
     """Yield what renders as nothing here."""
-    known = _VARIABLES | set(_environment().globals) | (_SHOWN_ONLY if shown else set())
+    known = _VARIABLES | set(_environment().globals)
     for name in sorted(meta.find_undeclared_variables(tree) - known):
         yield f"the variable `{name}` does not exist here and is empty"
     for name in _payload_fields(tree):
-        if name in _ADDED_BY_ONCALL:
-            yield f"payload.{name} is empty here, as OnCall itself adds it: write {_ADDED_BY_ONCALL[name]}"
-        elif name not in _OF_A_NOTIFICATION:
+        if name not in _OF_A_NOTIFICATION:
             yield f"payload.{name} is nothing that Alertmanager sends by itself"
 
 
