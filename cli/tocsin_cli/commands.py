@@ -61,7 +61,7 @@ pass_settings = click.make_pass_decorator(Settings, ensure=True)
 class CommonOption(click.Option):
     """An option that writes its value into the Settings of the whole command line.
 
-    Wherever it stands, it is read before the arguments: to understand those, the daemon may have to be asked.
+    Wherever it stands, it is read before the others: to understand those, the daemon may have to be asked.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
