@@ -4,15 +4,18 @@ import sys
 
 import click
 
-from . import group_actions, group_removal, watch  # noqa: F401  (they add their commands to `groups`)
+from . import group_actions, group_removal, integration_actions, watch  # noqa: F401  (they add commands to nouns)
 from .audit import audit
 from .commands import Root
 from .connection import EXIT_CODES
 from .groups import groups
 from .heartbeats import heartbeats
+from .import_oncall import import_
 from .integrations import integrations
 from .metrics import metrics
 from .notes import notes
+from .routes import routes
+from .templates import templates
 from .tokens import tokens, whoami
 from .up import up
 
@@ -28,7 +31,9 @@ def tocsin() -> None:
     """
 
 
-for command in (integrations, groups, notes, heartbeats, tokens, whoami, audit, metrics, up):
+for command in (
+    *(integrations, routes, templates, groups, notes, heartbeats, tokens, whoami, audit, metrics, import_, up),
+):
     tocsin.add_command(command)
 
 

@@ -59,7 +59,14 @@ pass_settings = click.make_pass_decorator(Settings, ensure=True)
 
 
 class CommonOption(click.Option):
-    """An option that writes its value into the Settings of the whole command line."""
+    """An option that writes its value into the Settings of the whole command line.
+
+    Wherever it stands, it is read before the others: to understand those, the daemon may have to be asked.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Make it one that is read first."""
+        super().__init__(*args, is_eager=True, **kwargs)
 
 
 def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:

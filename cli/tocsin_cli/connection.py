@@ -87,6 +87,8 @@ class Connection:
         self.integrations = self._client.integrations
         self.monitoring = self._client.monitoring
         self.notes = self._client.notes
+        self.routes = self._client.routes
+        self.templates = self._client.templates
 
     def __enter__(self) -> Self:
         """Hand out the connection."""

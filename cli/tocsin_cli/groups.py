@@ -44,6 +44,7 @@ _ALERT_COLUMNS = (
     output.Column("FINGERPRINT"),
     output.Column("STATE"),
     output.Column("LABELS", folds=True),
+    output.Column("ANNOTATIONS", folds=True),
     output.Column("SINCE", folds=True),
 )
 _EVENT_COLUMNS = (
@@ -65,7 +66,7 @@ def groups() -> None:
 
 @groups.command("list")
 @click.option("--state", type=click.Choice(_STATES), help="Only groups in this state; open: all but resolved.")
-@click.option("--integration", type=names.INTEGRATION, help="Only groups of this integration: integrations/ID.")
+@click.option("--integration", type=names.INTEGRATION, help="Only groups of this integration.")
 @click.option("--label", "labels", type=filters.LABEL, multiple=True, help="Only groups with this label. Repeatable.")
 @click.option("--title", metavar="TEXT", help="Only groups with this in their title.")
 @click.option("--since", type=times.AGO, help="Only groups opened then or later: 1d, a day ago, or 2026-11-23T10:00.")
@@ -152,6 +153,10 @@ def show(settings: Settings, name: str) -> None:
         alerts = daemon.call(daemon.groups.ListAlerts, ListAlertsRequest(parent=name, page_size=_ALERTS_SHOWN))
         events = daemon.all_pages(daemon.groups.ListEvents, ListEventsRequest(parent=name, page_size=1000))
     _print_group(group)
+    if group.message:
+        output.print_heading("Message")
+        for line in group.message.splitlines():
+            click.echo(output.visible(line))
     if notes.notes:
         output.print_heading("Notes")
         print_notes(notes.notes)
@@ -250,6 +255,10 @@ def _print_group(group: AlertGroup) -> None:
             ("createTime", output.time_and_age(group, "create_time")),
             ("source", output.enum_word(group, "source")),
             ("integration", group.integration),
+            ("route", group.route),
+            ("sourceLink", group.source_link),
+            ("collectedBy", group.collected_by),
+            ("debug", "yes: nobody is told of it" if group.debug else ""),
             ("receiver", group.receiver),
             ("externalUrl", group.external_url),
             ("groupingKey", group.grouping_key),
@@ -267,6 +276,7 @@ def _print_alerts(response: ListAlertsResponse) -> None:
             alert.fingerprint,
             output.enum_word(alert, "state"),
             output.labels(alert.labels.items()),
+            output.labels(alert.annotations.items()) if alert.annotations else "",
             output.time_and_age(alert, "start_time"),
         ]
         for alert in response.alerts

@@ -32,7 +32,8 @@ _COLUMNS = (
 def heartbeats() -> None:
     """The expectation that a source is heard from.
 
-    NAME is integrations/ID, as `tocsin integrations list` shows it, the ID alone, or integrations/ID/heartbeat.
+    NAME is integrations/ID, as `tocsin integrations list` shows it, the ID alone, integrations/ID/heartbeat, or what
+    people call the integration.
     """
 
 

@@ -3,8 +3,12 @@
 An integration's URL is a secret: whoever knows it can send alerts. `create`, `show` and `rotate-token` print it, the
 table of `list` does not. The daemon tells it to admins only; to others `show` says that it is kept from them, so that
 nobody takes an integration for one without a URL.
+
+An integration that moves here from elsewhere can keep the token of its URL. It is read from a file or from stdin, never
+from an argument: everybody can read those of a process. Maintenance and demo alerts are in integration_actions.py.
 """
 
+import contextlib
 from datetime import timedelta
 
 import click
@@ -19,8 +23,9 @@ from tocsin.v1.integrations_pb2 import (
     RotateIntegrationTokenRequest,
     UpdateIntegrationRequest,
 )
+from tocsin.v1.routes_pb2 import ListRoutesRequest
 
-from . import durations, names, output, several
+from . import durations, names, output, payloads, several
 from .commands import Group, Settings, notice, pass_settings
 from .durations import DURATION
 
@@ -31,13 +36,44 @@ _COLUMNS = (
     output.Column("REOPEN"),
     output.Column("STALE AFTER"),
     output.Column("RETENTION"),
+    output.Column("RATE LIMIT"),
+    output.Column("TEMPLATES", folds=True),
+    output.Column("MAINTENANCE", folds=True),
     output.Column("CREATED", folds=True),
+)
+_DEFAULT_LIMIT = -1
+
+
+class RateLimitType(click.ParamType[int]):
+    """A number of notifications, or `default`: the daemon's."""
+
+    name = "rate limit"
+
+    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number, or _DEFAULT_LIMIT; what is neither ends as wrong usage."""
+        if value == "default":
+            return _DEFAULT_LIMIT
+        with contextlib.suppress(ValueError):
+            if (number := int(value)) >= 0:
+                return number
+        self.fail(f"{value!r} is no rate limit: write how many notifications in 5 minutes, or default", param, ctx)
+
+
+_rate_limit = click.option(
+    "--rate-limit",
+    type=RateLimitType(),
+    metavar="N|default",
+    help="How many notifications it may send in 5 minutes; 0: any number; default: as many as the daemon's "
+    "--rate-limit says. Beats are counted apart.",
 )
 
 
 @click.group(cls=Group)
 def integrations() -> None:
-    """Where alerts come from: one secret URL for each source."""
+    """Where alerts come from: one secret URL for each source.
+
+    NAME is integrations/ID, the ID alone, or what people call it.
+    """
 
 
 @integrations.command()
@@ -56,6 +92,13 @@ def integrations() -> None:
     "Default: 0s, never.",
 )
 @click.option("--retention", type=DURATION, help="How long to keep resolved groups. Default: 90d.")
+@_rate_limit
+@click.option(
+    "--url-token-file",
+    metavar="FILE|-",
+    help="The secret token of its URL, for one that moves here: what the senders have in their URL already, in a file; "
+    "- is stdin. Default: a new one.",
+)
 @pass_settings
 def create(
     settings: Settings,
@@ -65,13 +108,19 @@ def create(
     reopen_window: timedelta | None,
     stale_after: timedelta | None,
     retention: timedelta | None,
+    rate_limit: int | None,
+    url_token_file: str | None,
 ) -> None:
     """Create an integration, and print its secret URLs."""
     integration, _ = _with_values(
-        Integration(type=type_), display_name, description, reopen_window, stale_after, retention
+        Integration(type=type_), display_name, description, reopen_window, stale_after, retention, rate_limit
     )
+    token = payloads.read_text(url_token_file).strip() if url_token_file is not None else ""
+    if url_token_file is not None and not token:  # a new one instead would leave the senders behind
+        raise click.UsageError(f"there is no token in {url_token_file}", click.get_current_context())
+    request = CreateIntegrationRequest(integration=integration, token=token)
     with settings.connect() as daemon:
-        created = daemon.call(daemon.integrations.CreateIntegration, CreateIntegrationRequest(integration=integration))
+        created = daemon.call(daemon.integrations.CreateIntegration, request)
     _print_urls(settings, created)
 
 
@@ -94,7 +143,11 @@ def show(settings: Settings, name: str) -> None:
     """Show one integration; to admins, its secret URLs as well."""
     with settings.connect() as daemon:
         integration = daemon.call(daemon.integrations.GetIntegration, GetIntegrationRequest(name=name))
-    _print(settings, integration)
+        if settings.json:
+            output.print_json(integration)
+            return
+        routes = daemon.all_pages(daemon.routes.ListRoutes, ListRoutesRequest(parent=integration.name, page_size=1000))
+    print_integration(settings, integration, routes=len(routes.routes))
 
 
 @integrations.command()
@@ -108,6 +161,7 @@ def show(settings: Settings, name: str) -> None:
 )
 @click.option("--stale-after", type=DURATION, help="Resolve groups not heard of for this long; 0s: never.")
 @click.option("--retention", type=DURATION, help="How long to keep resolved groups.")
+@_rate_limit
 @pass_settings
 def update(
     settings: Settings,
@@ -117,17 +171,18 @@ def update(
     reopen_window: timedelta | None,
     stale_after: timedelta | None,
     retention: timedelta | None,
+    rate_limit: int | None,
 ) -> None:
-    """Change what the options name, and nothing else."""
+    """Change what the options name, and nothing else. Templates are changed by `tocsin templates set`."""
     integration, paths = _with_values(
-        Integration(name=name), display_name, description, reopen_window, stale_after, retention
+        Integration(name=name), display_name, description, reopen_window, stale_after, retention, rate_limit
     )
     if not paths:
         raise click.UsageError("nothing to change: give at least one of the options", click.get_current_context())
     request = UpdateIntegrationRequest(integration=integration, update_mask=FieldMask(paths=paths))
     with settings.connect() as daemon:
         updated = daemon.call(daemon.integrations.UpdateIntegration, request)
-    _print(settings, updated)
+    print_integration(settings, updated)
 
 
 @integrations.command()
@@ -165,6 +220,7 @@ def _with_values(
     reopen_window: timedelta | None,
     stale_after: timedelta | None,
     retention: timedelta | None,
+    rate_limit: int | None,
 ) -> tuple[Integration, list[str]]:
     """Set what was given on `integration`; return it with the paths of those fields, for an update mask."""
     paths = []
@@ -178,6 +234,10 @@ def _with_values(
         if length is not None:
             getattr(integration, path).FromTimedelta(length)
             paths.append(path)
+    if rate_limit is not None:
+        if rate_limit != _DEFAULT_LIMIT:
+            integration.rate_limit = rate_limit
+        paths.append("rate_limit")
     return integration, paths
 
 
@@ -195,11 +255,35 @@ def _row(integration: Integration) -> list[str]:
         _window(integration, "reopen_window"),
         _window(integration, "stale_after"),
         output.length(integration, "retention"),
+        _rate(integration),
+        _templates(integration),
+        _maintenance(integration),
         output.time_and_age(integration, "create_time"),
     ]
 
 
-def _print(settings: Settings, integration: Integration) -> None:
+def _rate(integration: Integration) -> str:
+    if not integration.HasField("rate_limit"):
+        return "default"
+    return f"{integration.rate_limit} in 5m" if integration.rate_limit else "off"
+
+
+def _templates(integration: Integration) -> str:
+    return ", ".join(descriptor.name for descriptor, _ in integration.templates.ListFields())
+
+
+def _maintenance(integration: Integration) -> str:
+    """Return the maintenance in a few words; empty if there is none."""
+    if not integration.HasField("maintenance"):
+        return ""
+    maintenance = integration.maintenance
+    starts = output.time_and_age(maintenance, "start_time")
+    planned = f"from {starts} " if "(in " in starts else ""
+    return f"{output.enum_word(maintenance, 'mode')} {planned}until {output.time_and_age(maintenance, 'end_time')}"
+
+
+def print_integration(settings: Settings, integration: Integration, routes: int = 0) -> None:
+    """Print one integration; the number of its routes, the default one included, if that is known."""
     if settings.json:
         output.print_json(integration)
         return
@@ -216,6 +300,12 @@ def _print(settings: Settings, integration: Integration) -> None:
             ("reopenWindow", _window(integration, "reopen_window")),
             ("staleAfter", _window(integration, "stale_after")),
             ("retention", output.length(integration, "retention")),
+            ("rateLimit", _rate(integration)),
+            ("templates", _templates(integration) or "default"),
+            ("routes", "the default one" if routes == 1 else f"{routes}, with the default one" if routes else ""),
+            ("maintenance", _maintenance(integration)),
+            ("maintenanceGroup", integration.maintenance.alert_group),
+            ("maintenanceActor", integration.maintenance.actor),
             ("createTime", output.time_and_age(integration, "create_time")),
             ("updateTime", output.time_and_age(integration, "update_time")),
         ]

@@ -1,14 +1,22 @@
 """Resource names as people type them.
 
-The daemon knows `alertGroups/42`, `alertGroups/42/notes/7`, `integrations/ID`, `integrations/ID/heartbeat` and
-`apiTokens/ID`. People may leave out what is clear from the command: `42` or `#42` for a group, `42/7` for a note, the
-bare id for an integration or a token, and the integration's name for its heartbeat. What cannot be such a name is
-refused before the daemon is asked.
+The daemon knows `alertGroups/42`, `alertGroups/42/notes/7`, `integrations/ID`, `integrations/ID/heartbeat`,
+`integrations/ID/routes/ID` and `apiTokens/ID`. People may leave out what is clear from the command: `42` or `#42` for
+a group, `42/7` for a note, the bare id for an integration or a token, the integration for its heartbeat, and `ID/ID`
+for a route. What cannot be such a name is refused before the daemon is asked.
+
+An integration may also be given by what people call it, which is unique. The daemon is asked for it, so whoever writes
+`integrations/ID` saves a call. An id wins over a display name that reads the same.
 """
 
 import re
 
 import click
+
+from tocsin.v1.integrations_pb2 import ListIntegrationsRequest
+
+from .commands import Settings
+from .connection import NOT_FOUND, CommandError
 
 
 class ResourceName(click.ParamType[str]):
@@ -36,18 +44,71 @@ ALERT_GROUP = ResourceName(
     advice="alertGroups/42, 42 or '#42'",
 )
 
-INTEGRATION = ResourceName(
+
+class OfIntegration(click.ParamType[str]):
+    """A command-line value that ends up as the resource name of an integration, or of something that belongs to it."""
+
+    def __init__(self, name: str, pattern: str, template: str, advice: str) -> None:
+        """Accept what `pattern` matches, and return `template` filled with its groups, the integration found."""
+        self.name = name
+        self._pattern = re.compile(pattern)
+        self._template = template
+        self._advice = advice
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the full resource name; a value that cannot be one ends as wrong usage."""
+        match = self._pattern.fullmatch(value)
+        if match is None:
+            self.fail(f"{value!r} is no {self.name}: write {self._advice}", param, ctx)
+        parts = match.groupdict()
+        integration = parts["integration"]
+        if _FULL.fullmatch(integration) is None:
+            if ctx is None or ctx.resilient_parsing:  # a shell completes the line: nobody is asked for anything
+                return value
+            integration = _found(ctx.ensure_object(Settings), integration)
+        return self._template.format(**{**parts, "integration": integration})
+
+
+_FULL = re.compile(r"integrations/[A-Za-z0-9_-]+")
+
+
+def _found(settings: Settings, given: str) -> str:
+    """Return the resource name of the integration that has this id, or is called this."""
+    with settings.connect() as daemon:
+        request = ListIntegrationsRequest(page_size=1000)
+        there = daemon.all_pages(daemon.integrations.ListIntegrations, request).integrations
+    name = f"integrations/{given}"
+    if any(integration.name == name for integration in there):
+        return name
+    for integration in there:
+        if integration.display_name == given:
+            return integration.name
+    if _FULL.fullmatch(name) is None:
+        raise CommandError(f"no integration is called {given!r}: `tocsin integrations list` shows them", NOT_FOUND)
+    return name  # of one that was deleted, whose groups are still there; or the daemon says that it does not exist
+
+
+INTEGRATION = OfIntegration(
     name="integration",
-    pattern=r"(?:integrations/)?([A-Za-z0-9_-]+)",
-    template="integrations/{}",
-    advice="integrations/ID, or the ID alone (`tocsin integrations list` shows them)",
+    pattern=r"(?P<integration>integrations/[A-Za-z0-9_-]+|(?!integrations/).+)",
+    template="{integration}",
+    advice="integrations/ID, the ID alone or the display name (`tocsin integrations list` shows them)",
 )
 
-HEARTBEAT = ResourceName(
+HEARTBEAT = OfIntegration(
     name="heartbeat",
-    pattern=r"(?:integrations/)?([A-Za-z0-9_-]+)(?:/heartbeat)?",
-    template="integrations/{}/heartbeat",
-    advice="integrations/ID, integrations/ID/heartbeat or the ID alone (`tocsin heartbeats list` shows them)",
+    pattern=r"(?P<integration>integrations/[A-Za-z0-9_-]+|(?!integrations/).+?)(?:/heartbeat)?",
+    template="{integration}/heartbeat",
+    advice="integrations/ID, integrations/ID/heartbeat, the ID alone or the integration's display name "
+    "(`tocsin heartbeats list` shows them)",
+)
+
+ROUTE = OfIntegration(
+    name="route",
+    pattern=r"(?P<integration>integrations/[A-Za-z0-9_-]+(?=/routes/)|(?!integrations/).+?)(?:/routes)?"
+    r"/(?P<route>[A-Za-z0-9_-]+)",
+    template="{integration}/routes/{route}",
+    advice="integrations/ID/routes/ID, or ID/ID (`tocsin routes list INTEGRATION` shows them)",
 )
 
 NOTE = ResourceName(

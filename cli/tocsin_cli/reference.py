@@ -20,8 +20,9 @@ _INTRODUCTION = """\
 `tocsin` asks and steers a running daemon over gRPC; `tocsin up` runs a trial of everything.
 
 Things have names: `integrations/ID`, `integrations/ID/heartbeat`, `alertGroups/42`, `alertGroups/42/notes/7`,
-`apiTokens/ID`. Where the kind of thing is clear from the command, the bare `ID`, or `42` or `'#42'` for a group, or
-`42/7` for a note, will do.
+`integrations/ID/routes/ID`, `apiTokens/ID`. Where the kind of thing is clear from the command, the bare `ID`, or `42`
+or `'#42'` for a group, `42/7` for a note, or `ID/ID` for a route, will do. Integrations may be given by what people
+call them as well.
 
 Durations are numbers with units, `10s`, `5m`, `1h30m`, `7d`; `0s` is none. A number without a unit is refused.
 

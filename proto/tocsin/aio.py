@@ -33,6 +33,8 @@ from .v1.heartbeats_pb2_grpc import HeartbeatServiceStub
 from .v1.integrations_pb2_grpc import IntegrationServiceStub
 from .v1.monitoring_pb2_grpc import MonitoringServiceStub
 from .v1.notes_pb2_grpc import NoteServiceStub
+from .v1.routes_pb2_grpc import RouteServiceStub
+from .v1.templates_pb2_grpc import TemplateServiceStub
 from .watching import Course, Response, stream_ended
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
     from .v1.integrations_pb2_grpc import IntegrationServiceAsyncStub
     from .v1.monitoring_pb2_grpc import MonitoringServiceAsyncStub
     from .v1.notes_pb2_grpc import NoteServiceAsyncStub
+    from .v1.routes_pb2_grpc import RouteServiceAsyncStub
+    from .v1.templates_pb2_grpc import TemplateServiceAsyncStub
 
 _ListRequest = TypeVar("_ListRequest", bound=ListRequest)
 _Page = TypeVar("_Page", bound=Page)
@@ -143,6 +147,8 @@ class Client:
     integrations: "IntegrationServiceAsyncStub"
     monitoring: "MonitoringServiceAsyncStub"
     notes: "NoteServiceAsyncStub"
+    routes: "RouteServiceAsyncStub"
+    templates: "TemplateServiceAsyncStub"
 
     def __init__(
         self, channel: grpc.aio.Channel, defaults: Defaults, why_unreachable: Callable[[], Awaitable[str]]
@@ -159,6 +165,8 @@ class Client:
         self.integrations = IntegrationServiceStub(channel)
         self.monitoring = MonitoringServiceStub(channel)
         self.notes = NoteServiceStub(channel)
+        self.routes = RouteServiceStub(channel)
+        self.templates = TemplateServiceStub(channel)
 
     async def __aenter__(self) -> Self:
         """Hand out the client."""

@@ -29,6 +29,8 @@ from .v1.heartbeats_pb2_grpc import HeartbeatServiceStub
 from .v1.integrations_pb2_grpc import IntegrationServiceStub
 from .v1.monitoring_pb2_grpc import MonitoringServiceStub
 from .v1.notes_pb2_grpc import NoteServiceStub
+from .v1.routes_pb2_grpc import RouteServiceStub
+from .v1.templates_pb2_grpc import TemplateServiceStub
 from .watching import Course, Response, stream_ended
 
 DEFAULT_TIMEOUT = 10.0
@@ -106,6 +108,8 @@ class Client:
         self.integrations = IntegrationServiceStub(completed)
         self.monitoring = MonitoringServiceStub(completed)
         self.notes = NoteServiceStub(completed)
+        self.routes = RouteServiceStub(completed)
+        self.templates = TemplateServiceStub(completed)
 
     def __enter__(self) -> Self:
         """Hand out the client."""

@@ -2,18 +2,19 @@
 
 It has no rules of its own (any action is allowed in any state): what the real daemon makes of a call is tested with
 the real daemon. Tests look at `calls` for what was asked, and put things into `alert_groups` and the like themselves.
-Tokens, the audit log, notes and metrics are in fake_records.py.
+Tokens, the audit log, notes and metrics are in fake_records.py, routes and previews in fake_routing.py.
 """
 
 import queue
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 import grpc
-from fake_records import FakeRecords, now, page_of
+from fake_records import now, page_of
+from fake_routing import FakeRouting, refuse_fields
 from google.protobuf.empty_pb2 import Empty
 
 from tocsin.v1 import alert_groups_pb2 as groups_api
@@ -26,7 +27,7 @@ from tocsin.v1.integrations_pb2_grpc import IntegrationServiceServicer, add_Inte
 State = groups_api.AlertGroup.State
 
 
-class FakeDaemon(FakeRecords, AlertGroupServiceServicer, HeartbeatServiceServicer, IntegrationServiceServicer):
+class FakeDaemon(FakeRouting, AlertGroupServiceServicer, HeartbeatServiceServicer, IntegrationServiceServicer):
     """All services on one socket."""
 
     def __init__(self, target: str) -> None:
@@ -38,6 +39,7 @@ class FakeDaemon(FakeRecords, AlertGroupServiceServicer, HeartbeatServiceService
         self.integrations: dict[str, integrations_api.Integration] = {}
         self.heartbeats: dict[str, heartbeats_api.Heartbeat] = {}
         self.alert_groups: dict[str, groups_api.AlertGroup] = {}
+        self.refused_templates: dict[str, str] = {}
         self.refusals: dict[str, tuple[grpc.StatusCode, str]] = {}
         self.alerts: dict[str, list[groups_api.Alert]] = {}
         self.events: dict[str, list[groups_api.Event]] = {}
@@ -53,6 +55,7 @@ class FakeDaemon(FakeRecords, AlertGroupServiceServicer, HeartbeatServiceService
     def start(self) -> None:
         self._server = grpc.server(ThreadPoolExecutor(16))
         self.add_records_to(self._server)
+        self.add_routing_to(self._server)
         add_AlertGroupServiceServicer_to_server(self, self._server)
         add_HeartbeatServiceServicer_to_server(self, self._server)
         add_IntegrationServiceServicer_to_server(self, self._server)
@@ -228,8 +231,13 @@ class FakeDaemon(FakeRecords, AlertGroupServiceServicer, HeartbeatServiceService
 
     def CreateIntegration(self, request: Any, context: grpc.ServicerContext) -> integrations_api.Integration:
         self._called("CreateIntegration", request, context)
+        refuse_fields(context, "integration.templates", request.integration.templates, self.refused_templates)
+        if any(each.display_name == request.integration.display_name for each in self.integrations.values()):
+            context.abort(grpc.StatusCode.ALREADY_EXISTS, "there is one of that name")
         integration = self.add_integration(f"i{len(self.integrations)}")
         integration.MergeFrom(request.integration)
+        if request.token:
+            self._fill(integration, request.token)
         return integration
 
     def GetIntegration(self, request: Any, context: grpc.ServicerContext) -> integrations_api.Integration:
@@ -262,6 +270,30 @@ class FakeDaemon(FakeRecords, AlertGroupServiceServicer, HeartbeatServiceService
         self._find(self.integrations, request.name, context)
         del self.integrations[request.name]
         return Empty()
+
+    def StartMaintenance(self, request: Any, context: grpc.ServicerContext) -> integrations_api.Integration:
+        self._called("StartMaintenance", request, context)
+        integration = self._find(self.integrations, request.name, context)
+        start = request.start_time.ToDatetime(UTC) if request.HasField("start_time") else now()
+        integration.maintenance.mode = request.mode
+        integration.maintenance.actor = "ann"
+        integration.maintenance.start_time.FromDatetime(start)
+        integration.maintenance.end_time.FromDatetime(start + request.duration.ToTimedelta())
+        return integration
+
+    def StopMaintenance(self, request: Any, context: grpc.ServicerContext) -> integrations_api.Integration:
+        self._called("StopMaintenance", request, context)
+        integration = self._find(self.integrations, request.name, context)
+        if not integration.HasField("maintenance"):
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, "there is no maintenance")
+        integration.ClearField("maintenance")
+        return integration
+
+    def SendDemoAlert(self, request: Any, context: grpc.ServicerContext) -> integrations_api.SendDemoAlertResponse:
+        self._called("SendDemoAlert", request, context)
+        self._find(self.integrations, request.name, context)
+        group = self.add_group(len(self.alert_groups) + 1, source=groups_api.AlertGroup.Source.DEMO)
+        return integrations_api.SendDemoAlertResponse(alert_group=group.name)
 
     # -- inside
 

@@ -183,6 +183,7 @@ def test_the_program_is_also_a_module(daemon: FakeDaemon) -> None:
 def test_every_change_bears_an_id_of_its_own(run: Run, daemon: FakeDaemon) -> None:
     """Requests that change something have a fresh request_id each, so that a repeat on the way is done once."""
     daemon.add_integration("one")
+    daemon.add_integration("two")
     daemon.add_group(1)
     daemon.add_token("one")
     for arguments in (
@@ -208,10 +209,19 @@ def test_every_change_bears_an_id_of_its_own(run: Run, daemon: FakeDaemon) -> No
         ["groups", "delete", "1"],
         ["tokens", "create", "--role", "viewer", "--name", "x"],
         ["tokens", "revoke", "one"],
+        ["routes", "create", "two", "--matchers", 'a="b"'],
+        ["routes", "update", "two/r0", "--description", "x"],
+        ["routes", "move", "two/r0", "0"],
+        ["routes", "delete", "two/r0"],
+        ["templates", "set", "two", "title", "x"],
+        ["integrations", "start-maintenance", "two", "--mode", "debug", "--for", "1h"],
+        ["integrations", "stop-maintenance", "two"],
+        ["integrations", "demo", "two"],
     ):
         assert run(*arguments).exit_code == 0, arguments
-    ids = [uuid.UUID(call.request.request_id) for call in daemon.calls]
-    assert len(set(ids)) == len(ids) == 22
+    changes = [call for call in daemon.calls if not call.method.startswith("List")]
+    ids = [uuid.UUID(call.request.request_id) for call in changes]
+    assert len(set(ids)) == len(ids) == 30
 
 
 def test_a_token_comes_from_the_environment(run: Run, daemon: FakeDaemon) -> None:

@@ -195,6 +195,8 @@ def test_all_services_are_there(way: Way) -> None:
     assert client.integrations.ListIntegrations
     assert client.monitoring.GetMetrics
     assert client.notes.ListNotes
+    assert client.routes.ListRoutes
+    assert client.templates.PreviewTemplate
 
 
 def test_a_future_is_not_waited_for(daemon: ScriptedDaemon) -> None:
