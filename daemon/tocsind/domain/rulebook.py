@@ -8,6 +8,7 @@ Rules
 """
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +16,24 @@ from functools import cached_property
 from tocsind.domain.integration import Integration
 from tocsind.domain.route import ConditionKind, Route
 from tocsind.domain.template import Slot
+
+_OF_PAYLOAD = re.compile(r"\bpayload\b(?:\s*\.\s*(\w+))?")
+_COVERED = frozenset(
+    {
+        "status",
+        "groupKey",
+        "alerts",
+        "numFiring",
+        "numResolved",
+        "groupLabels",
+        "commonLabels",
+        "commonAnnotations",
+        "receiver",
+        "truncatedAlerts",
+        "notification_reason",
+    }
+)
+"""What follows from the content of a notification. A payload that is used as a whole is not among them."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +59,13 @@ class Rulebook:
         return bool(self.templates or self.conditions)
 
     @cached_property
+    def looks_beyond_content(self) -> bool:
+        """Whether anything to render may see of the payload what the digest of a notification's content does not cover."""
+        sources = (*self.templates.values(), *self.conditions.values())
+        seen = [name for source in sources for name in _OF_PAYLOAD.findall(source)]
+        return not _COVERED.issuperset(seen) or any("external_url" in source for source in sources)
+
+    @cached_property
     def digest(self) -> bytes:
         """Equal where the same would be rendered."""
         parts = [repr(sorted((slot.value, source) for slot, source in self.templates.items()))]
@@ -53,10 +79,14 @@ class Rendered:
     """What came of rendering a rulebook's templates for one notification.
 
     `texts`: the results by slot, without those that failed. `matched`: whether each Jinja2 condition held, by the id of
-    its route; those that failed did not. `failures`: a line for each that failed, which it was and why.
+    its route; those that failed did not. `failures`: a line for each template that failed, which it was and why.
+    `condition_failures`: why a condition failed, by the id of its route. `lasting`: the same notification would give the
+    same again: nothing failed that another time would not, and nothing depends on the time.
     """
 
     rulebook: bytes
     texts: dict[Slot, str] = field(default_factory=dict)
     matched: dict[int, bool] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    condition_failures: dict[int, str] = field(default_factory=dict)
+    lasting: bool = True
