@@ -18,6 +18,7 @@ ARROWS = {
     "daemon/tocsind/rendering": ["tocsind.rendering", "tocsind.domain", "tocsind.clock", "tocsind.metrics"],
     # What runs in the process that renders knows nothing of the daemon.
     "daemon/tocsind/rendering/worker.py": ["tocsind.rendering", "tocsind.domain"],
+    "daemon/tocsind/rendering/variables.py": ["tocsind.domain.template"],
     "daemon/tocsind/rendering/sandbox.py": ["tocsind.rendering"],
     "daemon/tocsind/rendering/filters.py": [],
     "daemon/tocsind/engine": [

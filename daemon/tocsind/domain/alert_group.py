@@ -4,7 +4,8 @@ Rules
 - A group is firing, acknowledged, silenced or resolved; all but resolved are called open. `TRANSITIONS` is the whole
   machine: a pair of state and action that is not in it is refused, and changes nothing.
 - People and tools acknowledge, unacknowledge, silence, unsilence, resolve and unresolve; the source resolves, reopens
-  and, by a template, acknowledges what nobody did anything about; timers end silences and find groups stale; deleting an integration or turning a heartbeat off resolves.
+  and, by a template, acknowledges what fires; timers end silences and find groups stale; deleting an integration or
+  turning a heartbeat off resolves.
 - Repeating an action by the same actor, when its outcome still holds, is a success that changes nothing: senders of
   commands retry too. By another actor it is refused, so that nobody believes to have taken what somebody else has.
 - Silencing again moves the end of the silence, for anybody: that is a change of its own.

@@ -44,8 +44,8 @@ class Notification:
     `payload` is the body as it came, compressed with zlib.
 
     The rest is what templates made of it (`domain/reading.py`): texts, or empty; whether it resolves its group, None
-    where the source decides; whether it acknowledges it; which Jinja2 conditions of routes hold, by route; a line for
-    each template that failed, and why conditions did, by route.
+    where the source decides; whether it acknowledges it; a line for each template that failed, and why conditions of
+    routes did, by route.
     """
 
     grouping_key: str
@@ -63,7 +63,6 @@ class Notification:
     source_link: str = ""
     resolves: bool | None = None
     acknowledges: bool = False
-    matched: Mapping[int, bool] = field(default_factory=dict)
     failures: Sequence[str] = ()
     condition_failures: Mapping[int, str] = field(default_factory=dict)
 

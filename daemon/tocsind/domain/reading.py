@@ -34,7 +34,6 @@ def read(notification: Notification, rendered: Rendered) -> Notification:
         source_link=_text(rendered, Slot.SOURCE_LINK),
         resolves=None if resolve is None else is_true(resolve),
         acknowledges=is_true(rendered.texts.get(Slot.ACKNOWLEDGE_CONDITION, "")),
-        matched=rendered.matched,
         failures=_lines(rendered.failures),
         condition_failures=rendered.condition_failures,
         digest=_digest(notification, rendered),

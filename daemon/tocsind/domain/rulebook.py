@@ -60,10 +60,12 @@ class Rulebook:
 
     @cached_property
     def looks_beyond_content(self) -> bool:
-        """Whether anything to render may see of the payload what the digest of a notification's content does not cover."""
+        """Whether anything to render may see of the payload what the digest of the content does not cover."""
         sources = (*self.templates.values(), *self.conditions.values())
         seen = [name for source in sources for name in _OF_PAYLOAD.findall(source)]
-        return not _COVERED.issuperset(seen) or any("external_url" in source for source in sources)
+        return not _COVERED.issuperset(seen) or any(
+            name in source for source in sources for name in ("external_url", "source_link")
+        )
 
     @cached_property
     def digest(self) -> bytes:
@@ -80,8 +82,8 @@ class Rendered:
 
     `texts`: the results by slot, without those that failed. `matched`: whether each Jinja2 condition held, by the id of
     its route; those that failed did not. `failures`: a line for each template that failed, which it was and why.
-    `condition_failures`: why a condition failed, by the id of its route. `lasting`: the same notification would give the
-    same again: nothing failed that another time would not, and nothing depends on the time.
+    `condition_failures`: the same for conditions, by the id of the route. `lasting`: the same notification would give
+    the same again: nothing failed that another time would not, and nothing depends on the time.
     """
 
     rulebook: bytes

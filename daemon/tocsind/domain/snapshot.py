@@ -200,18 +200,14 @@ def _record(
 
 def _read(group: AlertGroup, notification: Notification, effect: Effect, now: int) -> None:
     """Does what templates made of a notification that is applied, and tells of those that failed."""
-    if (
-        notification.acknowledges
-        and group.state is State.FIRING
-        and group.state_event is not EventKind.UNACKNOWLEDGED
-    ):
+    if notification.acknowledges and group.state is State.FIRING and group.state_event is not EventKind.UNACKNOWLEDGED:
         reason = "acknowledged by its source"
         effect.events.append(_did(act(group, Action.SOURCE_ACKNOWLEDGE, now, reason=reason)))
         effect.moved = not effect.opened
     lines = [*notification.failures]
     if effect.opened:
         failed = notification.condition_failures
-        lines += [f"route condition: {why}" for why in [*failed.values()][:EVENT_CONDITIONS]]
+        lines += [*failed.values()][:EVENT_CONDITIONS]
     for line in lines:
         kind = EventKind.TEMPLATE_FAILED
         effect.events.append(Event(group.id, kind, group.state, reason=line, previous=group.state))

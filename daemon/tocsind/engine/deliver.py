@@ -66,8 +66,8 @@ class Outcome(Enum):
 
 @dataclass(slots=True)
 class Receipt:
-    """What became of a delivery, the integration's own type where that was wrong, the group that it reached, and what is
-    to be rendered where it is deferred."""
+    """What became of a delivery, the integration's own type where that was wrong, the group that it reached, and what
+    is to be rendered where it is deferred."""
 
     outcome: Outcome
     integration_type: str = ""
@@ -161,6 +161,7 @@ def _read(
         memory.readings.keep(key, rendered, transaction.steady)
     if rendered is None:
         return Receipt(Outcome.DEFERRED, rulebook=rulebook)
+    delivery.rendered = rendered
     return reading.read(notification, rendered)
 
 

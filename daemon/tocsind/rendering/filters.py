@@ -73,8 +73,8 @@ def iso8601_to_time(value: Any) -> datetime | None:
         offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
         zone = timezone(-offset if sign == "-" else offset)
     try:
-        whole = (int(part or 0) for part in (year, month, day, hour, minute, second))
-        return datetime(*whole, int((fraction or "").ljust(6, "0")), tzinfo=zone)
+        date = int(year), int(month), int(day)
+        return datetime(*date, int(hour), int(minute), int(second or 0), int((fraction or "").ljust(6, "0")), zone)
     except ValueError:
         return None
 

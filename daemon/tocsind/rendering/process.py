@@ -20,8 +20,8 @@ START_SECONDS = 20.0
 """How long a process may take until it is ready."""
 
 WALL_SECONDS = 1.0
-"""How long it may take for one task by the clock; the limit that is usually reached is that of the time that it computes
-(worker.py)."""
+"""How long it may take for one task by the clock; the limit that is usually reached is that of the time for which it
+computes (worker.py)."""
 
 
 class NotStarted(Exception):
@@ -49,7 +49,7 @@ class Process:
             try:
                 self._popen = subprocess.Popen(
                     [sys.executable, "-P", "-m", "tocsind.rendering"],
-                    stdin=its,
+                    stdin=its.fileno(),
                     stdout=self._journal,
                     stderr=subprocess.DEVNULL,
                     cwd="/",
@@ -69,7 +69,7 @@ class Process:
     @property
     def pid(self) -> int:
         """Its process id."""
-        return self._popen.pid
+        return int(self._popen.pid)
 
     def ask(self, task: Task) -> list[Made]:
         """Returns what came of a task, one for each piece. Raises Ended, and NotStarted where it was never ready; it is

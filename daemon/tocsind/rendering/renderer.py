@@ -1,8 +1,8 @@
 """Where the daemon has templates rendered: by processes of their own, so that no template can stop or starve it.
 
 Rules
-- There are at most two processes, each with a thread that asks it. They are started when there is first something to do,
-  and kept. At most one of them works for an integration at a time, so that others always find one, and integrations
+- There are at most two processes, each with a thread that asks it. They are started when there is first something to
+  do, and kept. At most one of them works for an integration at a time, so that others always find one, and integrations
   take turns. What is tried out (previews, checks, tests of routes) is together like one integration.
 - All templates of an integration are rendered for a notification in one go. What they may take together is limited
   (worker.py); when that is over, the process is killed and replaced, what was rendered before counts, the template at
@@ -25,7 +25,6 @@ from typing import Final
 import structlog
 
 from tocsind.clock import Clock
-from tocsind.domain.notification import Notification
 from tocsind.domain.rulebook import Rendered, Rulebook
 from tocsind.domain.template import Slot, limit
 from tocsind.domain.units import SECOND
@@ -93,12 +92,15 @@ class Renderer:
         self._failed_start: int | None = None
         self._closed = False
 
-    async def render(self, rulebook: Rulebook, notification: Notification, patience: float = PATIENCE) -> Rendered:
-        """Renders all that a rulebook has for a notification; `patience` is in seconds."""
+    async def render(self, rulebook: Rulebook, payload: bytes, patience: float = PATIENCE) -> Rendered:
+        """Renders all that a rulebook has for a notification with this payload: JSON, compressed with zlib. `patience`
+        is in seconds."""
         begin = self._clock.steady()
         names, pieces, results = self._parts(rulebook)
         if pieces:
-            future = self._submit(rulebook.integration.id, _task(pieces, rulebook, notification, self._clock.wall()))
+            future = self._submit(
+                rulebook.integration.id, _task(pieces, rulebook, payload, self._clock.wall(), compressed=True)
+            )
             try:
                 made = await asyncio.wait_for(asyncio.wrap_future(future), min(patience, PATIENCE))
             except TimeoutError:
@@ -106,22 +108,22 @@ class Renderer:
             results.update(zip(names, made, strict=True))
         return self._read(rulebook, results, begin)
 
-    def render_blocking(self, rulebook: Rulebook, notification: Notification) -> Rendered:
-        """The same for what somebody tries out; blocks."""
+    def render_blocking(self, rulebook: Rulebook, payload: bytes) -> Rendered:
+        """The same for what somebody tries out, with a payload that is not compressed; blocks."""
         begin = self._clock.steady()
         names, pieces, results = self._parts(rulebook)
-        task = _task(pieces, rulebook, notification, self._clock.wall())
+        task = _task(pieces, rulebook, payload, self._clock.wall())
         results.update(zip(names, self._try(task), strict=True))
         return self._read(rulebook, results, begin)
 
-    def preview(self, rulebook: Rulebook, slot: Slot | None, source: str, notification: Notification) -> Made:
-        """Renders one template that need not be the rulebook's; blocks. `slot` is what it is for, None for the condition
-        of a route."""
+    def preview(self, rulebook: Rulebook, slot: Slot | None, source: str, payload: bytes) -> Made:
+        """Renders one template that need not be the rulebook's; blocks. `slot` is what it is for, None for the
+        condition of a route; the payload is JSON."""
         begin = self._clock.steady()
         pieces = [_piece("template", slot, source)]
         if slot in (Slot.TITLE, Slot.MESSAGE) and Slot.SOURCE_LINK in rulebook.templates:
             pieces.insert(0, _piece(Slot.SOURCE_LINK.value, Slot.SOURCE_LINK, rulebook.templates[Slot.SOURCE_LINK]))
-        made = self._try(_task(pieces, rulebook, notification, self._clock.wall()))[-1]
+        made = self._try(_task(pieces, rulebook, payload, self._clock.wall()))[-1]
         self._metrics.render_seconds.observe((self._clock.steady() - begin) / SECOND)
         return made
 
@@ -155,7 +157,11 @@ class Renderer:
         parts: list[tuple[Slot | int, Piece]] = []
         for slot in (*_FIRST, None, *_LAST):
             if slot is None:
-                parts += [(route, _condition(route, source)) for route, source in rulebook.conditions.items()]
+                parts += [
+                    (route.id, Piece(_name(rulebook, route.public_id), route.condition, 0, condition=True))
+                    for route in rulebook.routes
+                    if route.id in rulebook.conditions
+                ]
             elif slot in rulebook.templates:
                 parts.append((slot, _piece(slot.value, slot, rulebook.templates[slot])))
         whose = rulebook.integration.id
@@ -178,13 +184,14 @@ class Renderer:
     def _read(self, rulebook: Rulebook, results: Mapping[Slot | int, Made], begin: int) -> Rendered:
         """Makes one of the results for a rulebook."""
         rendered = Rendered(rulebook.digest)
+        routes = {route.id: _name(rulebook, route.public_id) for route in rulebook.routes}
         for name, made in results.items():
             rendered.lasting = rendered.lasting and made.lasting
             where = f"line {made.line}: " if made.line else ""
             if isinstance(name, int):
                 rendered.matched[name] = made.is_true and not made.error
                 if made.error:
-                    rendered.condition_failures[name] = f"{where}{made.error}"
+                    rendered.condition_failures[name] = f"{routes[name]}: {where}{made.error}"
             elif made.error:
                 rendered.failures.append(f"{name.value}: {where}{made.error}")
             else:
@@ -282,9 +289,7 @@ class Renderer:
                 if job.whose != _TRIES:
                     with self._condition:
                         self._resting[job.whose, culprit.source] = self._clock.steady() + REST
-                    log.warning(
-                        "a template is stopped", integration_id=job.whose, template=culprit.name, reason=why
-                    )
+                    log.warning("a template is stopped", integration_id=job.whose, template=culprit.name, reason=why)
             made += [Made(error=_NOT_REACHED, lasting=False) for _ in pieces[len(made) :]]
             return self._start_again(), made
 
@@ -325,32 +330,16 @@ def _piece(name: str, slot: Slot | None, source: str) -> Piece:
     return Piece(name, source, limit(slot), line=slot in (Slot.TITLE, Slot.SOURCE_LINK))
 
 
-def _condition(route: int, source: str) -> Piece:
-    return Piece(f"route {route}", source, 0, condition=True)
+def _name(rulebook: Rulebook, route: str) -> str:
+    return f"{rulebook.integration.name}/routes/{route}"
 
 
-def _task(pieces: list[Piece], rulebook: Rulebook, notification: Notification, now: int) -> Task:
+def _task(pieces: list[Piece], rulebook: Rulebook, payload: bytes, now: int, *, compressed: bool = False) -> Task:
     integration = rulebook.integration
-    alerts = notification.alerts
-    firing = sum(alert.firing for alert in alerts)
-    variables: dict[str, object] = {
-        "labels": notification.labels,
-        "integration": {
-            "name": integration.name,
-            "id": integration.public_id,
-            "display_name": integration.display_name,
-            "type": integration.type,
-        },
-        "integration_name": integration.display_name,
-        "group": {
-            "grouping_key": notification.grouping_key,
-            "title": notification.title,
-            "labels": notification.labels,
-            "receiver": notification.receiver,
-            "external_url": notification.external_url,
-            "firing_count": firing,
-            "resolved_count": len(alerts) - firing,
-            "truncated_count": notification.truncated,
-        },
+    seen = {
+        "name": integration.name,
+        "id": integration.public_id,
+        "display_name": integration.display_name,
+        "type": integration.type,
     }
-    return Task(pieces, now, notification.payload, True, variables, notification.external_url)
+    return Task(pieces, now, payload, compressed, seen)

@@ -19,6 +19,7 @@ from typing import Any
 
 from jinja2 import BaseLoader, Template
 from jinja2.sandbox import SandboxedEnvironment, modifies_known_mutable
+from jinja2.utils import generate_lorem_ipsum
 
 from tocsind.rendering.filters import FILTERS
 
@@ -38,7 +39,7 @@ class Sandbox(SandboxedEnvironment):
         self.filters.update(FILTERS)
         self.filters["random"] = self._noticed(lambda sequence: random.choice(list(sequence)))
         self.globals["time"] = self._noticed(lambda: datetime.fromtimestamp(self.now / 1e6, UTC))
-        self.globals["lipsum"] = self._noticed(self.globals["lipsum"])
+        self.globals["lipsum"] = self._noticed(generate_lorem_ipsum)
         self.now = 0
         self.touched = False
         self.varying = False

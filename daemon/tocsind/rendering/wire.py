@@ -19,8 +19,9 @@ READY = b"ready"
 
 
 class Piece(msgspec.Struct, array_like=True):
-    """One template. `name` is what variables of later templates, and people, call it; `most` is how many characters its
-    result may have; `line` says that the result is to be one line; `condition`, that only its being true counts."""
+    """One template. `name` is what people call it; the result of `source_link` is a variable of those after it. `most`
+    is how many characters its result may have; `line` says that the result is to be one line; `condition`, that only
+    its being true counts."""
 
     name: str
     source: str
@@ -32,17 +33,15 @@ class Piece(msgspec.Struct, array_like=True):
 class Task(msgspec.Struct, array_like=True):
     """Templates to render with one payload, one after the other; with `check` they are only compiled.
 
-    `payload` is JSON, compressed with zlib where `compressed` says so. `variables` are what templates see besides. `now`
-    is what their `time()` returns, in microseconds since 1970. `link` is the link to the source where no piece is named
-    `source_link`.
+    `payload` is JSON, compressed with zlib where `compressed` says so. `integration` is what templates see of their
+    integration. `now` is what their `time()` returns, in microseconds since 1970.
     """
 
     pieces: list[Piece]
     now: int = 0
     payload: bytes = b""
     compressed: bool = False
-    variables: dict[str, object] = {}  # noqa: RUF012  # msgspec copies it
-    link: str = ""
+    integration: dict[str, str] = {}
     check: bool = False
 
 

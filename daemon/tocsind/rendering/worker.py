@@ -10,11 +10,10 @@ Rules
 - It logs nothing: what went wrong with a template is part of the answer.
 """
 
-import json
 import os
 import resource
 import signal
-import zlib
+from copy import deepcopy
 from types import TracebackType
 from typing import Any
 
@@ -22,6 +21,7 @@ from jinja2 import TemplateSyntaxError
 
 from tocsind.domain.template import is_true
 from tocsind.rendering.sandbox import FILE, Sandbox
+from tocsind.rendering.variables import variables
 from tocsind.rendering.wire import HEAD, READY, Made, Piece, Task, frame, task_of
 
 CPU_SECONDS = 0.25
@@ -32,10 +32,6 @@ MEMORY = 512 * 1024 * 1024
 
 _PIPE, _JOURNAL = 0, 1
 _MOST_ERROR = 300
-
-
-class _NoPayload(Exception):
-    """The payload is not what templates need."""
 
 
 def main() -> None:
@@ -49,19 +45,19 @@ def main() -> None:
     _send(frame(READY))
     while (body := _receive()) is not None:
         signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
-        answer = frame(_done(sandbox, body))
+        answer = frame(_done(sandbox, task_of(body)))
         signal.setitimer(signal.ITIMER_PROF, 0)
         _send(answer)
 
 
-def _done(sandbox: Sandbox, body: bytes) -> list[Made]:
+def _done(sandbox: Sandbox, task: Task) -> list[Made]:
     os.ftruncate(_JOURNAL, 0)
-    task = task_of(body)
     sandbox.now = task.now
+    own = {"integration": task.integration, "integration_name": task.integration.get("display_name", "")}
+    link: dict[str, str] = {}
+    given: dict[str, Any] | None = None
     results: list[Made] = []
     at = 0
-    payload: dict[str, Any] | None = None
-    link = task.link
     for piece in task.pieces:
         sandbox.touched = sandbox.varying = False
         try:
@@ -69,21 +65,22 @@ def _done(sandbox: Sandbox, body: bytes) -> list[Made]:
                 sandbox.compiled(piece.source)
                 made = Made()
             else:
-                if payload is None:
-                    payload = _payload(task)
-                made = _rendered(sandbox, piece, {**task.variables, "source_link": link, "payload": payload})
+                if given is None:
+                    given = variables(task.payload, compressed=task.compressed)
+                made = _rendered(sandbox, piece, {**given, **deepcopy(own), **link})
         except Exception as error:
-            made = Made(error=_told(error), line=_line(error))
+            made = Made(error=_told(error), line=_line(error), lasting=not isinstance(error, MemoryError))
             if isinstance(error, MemoryError):
                 sandbox.forget()
-        made.lasting = not sandbox.varying and not made.error.startswith(_NO_MEMORY)
+        made.lasting = made.lasting and not sandbox.varying
         if sandbox.touched:
-            payload, task = None, task_of(body)
+            given = None
         if piece.name == "source_link" and made.text:
-            link = made.text
+            link["source_link"] = made.text
         results.append(made)
         noted = frame(made)
-        at += os.pwrite(_JOURNAL, noted, at)
+        os.pwrite(_JOURNAL, noted, at)
+        at += len(noted)
     return results
 
 
@@ -103,33 +100,12 @@ def _rendered(sandbox: Sandbox, piece: Piece, variables: dict[str, Any]) -> Made
     return Made(text, is_true(text), shortened)
 
 
-def _payload(task: Task) -> dict[str, Any]:
-    """Returns a fresh copy of the payload, with the two counts that OnCall adds."""
-    body = zlib.decompress(task.payload) if task.compressed else task.payload
-    try:
-        payload = json.loads(body)
-    except ValueError as error:
-        raise _NoPayload("the payload is not JSON") from error
-    if not isinstance(payload, dict):
-        raise _NoPayload("the payload is not a JSON object")
-    alerts = payload.get("alerts")
-    if "numFiring" not in payload and isinstance(alerts, list):
-        states = [alert.get("status") for alert in alerts if isinstance(alert, dict)]
-        payload["numFiring"], payload["numResolved"] = states.count("firing"), states.count("resolved")
-    return payload
-
-
-_NO_MEMORY = "it needs too much memory"
-
-
 def _told(error: Exception) -> str:
     """What went wrong, in one line."""
     if isinstance(error, MemoryError):
-        return _NO_MEMORY
+        return "it needs too much memory"
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
-    if isinstance(error, zlib.error):
-        return "the payload cannot be unpacked"
     said = error.args[0] if isinstance(error, KeyError) and error.args else error
     text = " ".join(str(said).split()) or type(error).__name__
     return text.encode("utf-8", "replace").decode()[:_MOST_ERROR]

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from tocsind.domain.alert_group import Source, State
 from tocsind.domain.notification import ReportedAlert
 from tocsind.domain.snapshot import AlertState, KnownAlert
 from tocsind.sqlite.alert_groups import labels, text
@@ -32,6 +33,8 @@ _PAYLOAD = """
 INSERT INTO payloads (id, received_at, body) VALUES {values}
 ON CONFLICT (id) DO UPDATE SET received_at = excluded.received_at, body = excluded.body
 """
+
+_LOOKED_AT = 100
 
 
 @dataclass(slots=True)
@@ -106,3 +109,21 @@ def payload(connection: sqlite3.Connection, group_id: int, latest: bool) -> tupl
         (2 * group_id, 2 * group_id + latest),
     ).fetchone()
     return (row[0], row[1]) if row else None
+
+
+def last_received(connection: sqlite3.Connection, integration_id: int) -> int | None:
+    """Returns the group of which the last notification of an integration was, of the newest groups in each state; None
+    where none of them has a payload."""
+    found = [
+        row
+        for state in State
+        for row in connection.execute(
+            "SELECT last_received, id, source FROM alert_groups AS g WHERE integration_id = ? AND state = ? "
+            "ORDER BY created_at DESC LIMIT ?",
+            (integration_id, state, _LOOKED_AT),
+        )
+    ]
+    for _, group_id, source in sorted(found, reverse=True):
+        if source == Source.ALERTMANAGER and payload(connection, group_id, latest=True) is not None:
+            return int(group_id)
+    return None
