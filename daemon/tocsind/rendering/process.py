@@ -77,6 +77,8 @@ class Process:
         content = frame(task)
         if not self._ready:
             self._await_ready()
+        # Not by the process: one that dies before it gets to it would leave what came of the task before.
+        os.ftruncate(self._journal, 0)
         self._pipe.settimeout(WALL_SECONDS)
         try:
             self._pipe.sendall(content)

@@ -221,8 +221,8 @@ class Renderer:
                     name = f"rendering {len(self._threads) + 1}"
                     self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
                     self._threads[-1].start()
-                else:
-                    self._condition.notify()
+                    self._idle += 1
+                self._condition.notify()
         if refused:
             _answer(job, [Made(error=refused, lasting=False) for _ in task.pieces])
         return job.future
@@ -247,23 +247,27 @@ class Renderer:
         process: Process | None = None
         while True:
             with self._condition:
-                self._idle += 1
                 while (job := self._next()) is None and not self._closed:
                     self._condition.wait()
                 self._idle -= 1
             if job is None:
                 break
-            if job.future.set_running_or_notify_cancel():
+            wanted = job.future.set_running_or_notify_cancel()
+            made: list[Made] = []
+            if wanted:
                 try:
                     process, made = self._ask(process, job)
                 except Exception:
                     log.exception("rendering failed")
                     self._drop(process)
                     process, made = None, [Made(error=_BROKE, lasting=False) for _ in job.task.pieces]
-                job.future.set_result(made)
             with self._condition:
                 self._busy.discard(job.whose)
+                self._idle += 1
                 self._condition.notify()
+            # Only now: whoever asks next finds this thread idle.
+            if wanted:
+                job.future.set_result(made)
         self._drop(process)
 
     def _ask(self, process: Process | None, job: _Job) -> tuple[Process | None, list[Made]]:

@@ -2,8 +2,8 @@
 
 A frame is four bytes with the length of what follows (big-endian), and a message as MessagePack. The daemon sends a
 `Task`, the process answers with one `Made` for each piece of it, in one frame. While it works it also notes each `Made`
-in its journal, a file in memory, in a frame of its own: when it dies of a template, what came before is not lost, and
-the piece after the last one in the journal is the culprit.
+in its journal, in a frame of its own: a file in memory, which the daemon empties before each task. When the process
+dies of a template, what came before is not lost, and the piece after the last one in the journal is the culprit.
 """
 
 import msgspec

@@ -51,7 +51,6 @@ def main() -> None:
 
 
 def _done(sandbox: Sandbox, task: Task) -> list[Made]:
-    os.ftruncate(_JOURNAL, 0)
     sandbox.now = task.now
     own = {"integration": task.integration, "integration_name": task.integration.get("display_name", "")}
     link: dict[str, str] = {}
