@@ -1,4 +1,4 @@
-"""What the daemon defers goes by calls of its own: limits, fairness, deadlines and repeats, before a real gateway too."""
+"""What the daemon defers goes by calls of its own: limits, fairness, deadlines, repeats; and through a real gateway."""
 
 import asyncio
 import json

@@ -7,6 +7,8 @@ Rules
 - All templates of an integration are rendered for a notification in one go. What they may take together is limited
   (worker.py); when that is over, the process is killed and replaced, what was rendered before counts, the template at
   which it happened has failed, and so have those after it.
+- A process that breaks may have died of something else, such as a kill from outside: the task is given to a new one,
+  once. If that breaks too, it was the template.
 - A template that ran out of time, or broke its process, rests for a minute: its default is used at once. Until then
   it costs others nothing.
 - Who waits, waits for a limited time: then the defaults are used. Whatever goes wrong, there is an answer, and it says
@@ -273,29 +275,38 @@ class Renderer:
     def _ask(self, process: Process | None, job: _Job) -> tuple[Process | None, list[Made]]:
         """Returns the process to go on with, and what came of the job."""
         pieces = job.task.pieces
-        try:
-            process = process or self._start()
-            return process, process.ask(job.task)
-        except NotStarted as error:
-            self._drop(process)
-            self._failed_start = self._clock.steady()
-            log.error("templates cannot be rendered: their process does not start", reason=str(error))
-            return None, [Made(error="the process that renders cannot be started", lasting=False) for _ in pieces]
-        except Ended as ended:
-            self._drop(process)
-            if self._closed:
-                return None, [Made(error=_STOPPING, lasting=False) for _ in pieces]
-            made = ended.made[: len(pieces)]
-            if len(made) < len(pieces):
-                culprit = pieces[len(made)]
-                why = _BROKE if ended.in_time else _TOO_LONG
-                made.append(Made(error=why, lasting=False))
-                if job.whose != _TRIES:
-                    with self._condition:
-                        self._resting[job.whose, culprit.source] = self._clock.steady() + REST
-                    log.warning("a template is stopped", integration_id=job.whose, template=culprit.name, reason=why)
-            made += [Made(error=_NOT_REACHED, lasting=False) for _ in pieces[len(made) :]]
-            return self._start_again(), made
+        broke = False
+        while True:
+            try:
+                process = process or self._start()
+                return process, process.ask(job.task)
+            except NotStarted as error:
+                self._drop(process)
+                self._failed_start = self._clock.steady()
+                log.error("templates cannot be rendered: their process does not start", reason=str(error))
+                return None, [Made(error="the process that renders cannot be started", lasting=False) for _ in pieces]
+            except Ended as ended:
+                self._drop(process)
+                if self._closed:
+                    return None, [Made(error=_STOPPING, lasting=False) for _ in pieces]
+                process = self._start_again()
+                if broke or not ended.in_time:
+                    return process, self._blamed(job, ended)
+                broke = True
+
+    def _blamed(self, job: _Job, ended: Ended) -> list[Made]:
+        """Returns what came of a job of which a process ended, and has the culprit rest."""
+        pieces = job.task.pieces
+        made = ended.made[: len(pieces)]
+        if len(made) < len(pieces):
+            culprit = pieces[len(made)]
+            why = _BROKE if ended.in_time else _TOO_LONG
+            made.append(Made(error=why, lasting=False))
+            if job.whose != _TRIES:
+                with self._condition:
+                    self._resting[job.whose, culprit.source] = self._clock.steady() + REST
+                log.warning("a template is stopped", integration_id=job.whose, template=culprit.name, reason=why)
+        return made + [Made(error=_NOT_REACHED, lasting=False) for _ in pieces[len(made) :]]
 
     def _start(self) -> Process:
         """Starts a process; NotStarted, also for a second after it failed."""

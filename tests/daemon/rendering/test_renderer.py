@@ -22,6 +22,7 @@ from tocsind.domain.template import MAX_RESULT, MAX_TITLE, Slot
 from tocsind.metrics import Metrics
 from tocsind.rendering import process as process_module
 from tocsind.rendering.renderer import Renderer
+from tocsind.rendering.wire import Made, Task
 
 
 @pytest.fixture
@@ -284,35 +285,64 @@ def test_a_template_that_was_changed_does_not_rest(renderer: Renderer) -> None:
     assert rendered.texts == {Slot.TITLE: "better"}
 
 
-def test_a_process_that_is_killed_is_replaced(renderer: Renderer) -> None:
-    """What it had under way has failed; the next one is rendered."""
-    message(renderer, "warm")
-    (pid,) = renderer.pids()
-    stop = threading.Event()
+def kill_when_busy(renderer: Renderer) -> threading.Thread:
+    """Kills the process that renders, in the middle of its work."""
 
     def kill() -> None:
-        # While it loops: it is not idle as long as its state is R.
-        while not stop.is_set():
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "R":
-                os.kill(pid, signal.SIGKILL)
-                return
+        while not (running := [pid for pid in renderer.pids() if state(pid) == "R"]):
+            pass
+        os.kill(running[0], signal.SIGKILL)
 
-    killer = threading.Thread(target=kill)
-    killer.start()
-    (rendered,) = render(renderer, rulebook(title=LOOPS))
-    stop.set()
-    killer.join()
-    assert rendered.failures == ["title: it broke the process that renders, perhaps by its memory"]
-    assert message(renderer, "next") == "next"
-    assert pid not in renderer.pids()
+    thread = threading.Thread(target=kill, daemon=True)
+    thread.start()
+    return thread
 
 
-def test_a_process_that_is_killed_while_idle_is_replaced(renderer: Renderer) -> None:
-    """The next rendering finds out, and the one after it is fine."""
+def state(pid: int) -> str:
+    """R while a process computes."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+def test_a_process_that_is_killed_is_replaced(renderer: Renderer, metrics: Metrics) -> None:
+    """What it had under way is done by another one, whether it was killed at work or before."""
     message(renderer, "warm")
-    os.kill(*renderer.pids(), signal.SIGKILL)
-    renderer.render_blocking(rulebook(message="lost"), body())
+    for _ in range(2):
+        os.kill(*renderer.pids(), signal.SIGKILL)
+        assert message(renderer, "next") == "next"
+    assert metrics.renderer_restarts._value.get() == 2
+    killer = kill_when_busy(renderer)
+    assert render(renderer, rulebook(title=LOOPS))[0].failures == ["title: it took too long"]
+    killer.join()
     assert message(renderer, "next") == "next"
+
+
+def test_a_template_of_which_processes_die_has_failed(
+    renderer: Renderer, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where another process dies of the same, it is taken for the culprit, and rests; what came before it counts."""
+    asked: list[int] = []
+
+    def die(self: process_module.Process, task: Task) -> list[Made]:
+        asked.append(self.pid)
+        self.kill()
+        raise process_module.Ended([Made("g")], in_time=True)
+
+    book = rulebook(grouping_id="g", title="t", message="m")
+    with monkeypatch.context() as patched:
+        patched.setattr(process_module.Process, "ask", die)
+        (rendered,) = render(renderer, book)
+    assert len(set(asked)) == 2
+    assert rendered.texts == {Slot.GROUPING_ID: "g"}
+    assert rendered.failures == [
+        "title: it broke the process that renders, perhaps by its memory",
+        "message: it was not reached in time",
+    ]
+    assert set(render(renderer, book)[0].texts) == {Slot.GROUPING_ID, Slot.MESSAGE}
+    clock.advance(2 * MINUTE)
+    assert render(renderer, book)[0].failures == []
 
 
 def test_a_process_that_hangs_is_killed(renderer: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:

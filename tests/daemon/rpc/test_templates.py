@@ -75,7 +75,7 @@ def test_a_title_sees_the_saved_link(daemon: RunningDaemon) -> None:
 
 
 def test_with_the_payload_of_a_group_or_the_last_one(daemon: RunningDaemon) -> None:
-    """The latest payload of the group that is named; else what the integration received last, whichever group it was."""
+    """The latest one of the group that is named; else what the integration received last, for whichever group."""
     integration = daemon.integration()
     source = "{{ payload.n }}"
     assert refused(daemon, integration, source)[:2] == (grpc.StatusCode.FAILED_PRECONDITION, "NO_PAYLOAD")
