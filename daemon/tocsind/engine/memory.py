@@ -18,6 +18,7 @@ from tocsind.domain.timer_wheel import TimerWheel
 from tocsind.domain.units import SECOND
 from tocsind.engine.keyring import Keyring
 from tocsind.engine.presence import Presence
+from tocsind.engine.readings import Readings
 from tocsind.metrics import Metrics
 from tocsind.sqlite import alert_groups, heartbeats, integrations, routes
 from tocsind.sqlite.writer import Transaction
@@ -38,6 +39,7 @@ class Memory:
         self.presence = Presence(self._stamped, steady)
         self.keyring = Keyring(connection)
         self.order = ArrivalOrder()
+        self.readings = Readings()
         reading = self.presence.read(steady)
         self.heartbeats = TimerWheel(reading)
         self.stale = TimerWheel(reading)

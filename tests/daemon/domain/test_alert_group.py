@@ -38,6 +38,7 @@ GO_STALE            RESOLVED      RESOLVED  RESOLVED      -
 DELETE_INTEGRATION  RESOLVED      RESOLVED  RESOLVED      -
 TURN_HEARTBEAT_OFF  RESOLVED      RESOLVED  RESOLVED      -
 WIPE                RESOLVED      RESOLVED  RESOLVED      RESOLVED
+SOURCE_ACKNOWLEDGE  ACKNOWLEDGED  -         -             -
 """
 
 ROWS = [line.split() for line in TABLE.split("\n") if line]
