@@ -115,7 +115,8 @@ def deliver(transaction: Transaction, memory: Memory, deliveries: Sequence[Deliv
         if memory.order.is_late(key, deliveries[index].arrival, transaction.arrivals.get(key)):
             receipts[index] = Receipt(Outcome.LATE)
             continue
-        effect = ledger.receive(key, integration, Source.ALERTMANAGER, notification)
+        rendered = deliveries[index].rendered
+        effect = ledger.receive(key, integration, Source.ALERTMANAGER, notification, rendered)
         receipts[index] = Receipt(_RESULTS[effect.result], group=effect.group)
     if beaten:
         _beat(transaction, memory, ledger, [(deliveries[index], integration) for index, integration in beaten])
