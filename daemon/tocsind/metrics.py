@@ -126,6 +126,22 @@ class Metrics:
             registry=registry,
         )
         self.groups_resolved = {reason: resolved.labels(reason) for reason in reasons}
+        self.template_failures = Counter(
+            "tocsin_template_failures_total",
+            "Templates and conditions of routes that failed, or rested because they had taken too long.",
+            registry=registry,
+        )
+        self.render_seconds = Histogram(
+            "tocsin_template_render_seconds",
+            "Time until all templates of an integration were rendered for a notification, the wait for that included.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.renderer_restarts = Counter(
+            "tocsin_template_renderer_restarts_total",
+            "Processes that render templates which were replaced, because a template took too long or broke them.",
+            registry=registry,
+        )
         self.watchers = Gauge(
             "tocsin_watchers",
             "Streams on which somebody watches alert groups or events.",

@@ -23,6 +23,7 @@ from tocsin.v1 import intake_pb2_grpc
 from tocsin_gateway import answers
 from tocsin_gateway.answers import Answer
 from tocsin_gateway.daemon_link import DaemonLink
+from tocsin_gateway.deferral import Deferral
 from tocsin_gateway.delivery_stream import DeliveryStream
 from tocsin_gateway.dispatcher import Dispatcher
 from tocsin_gateway.edge import Edge
@@ -70,7 +71,8 @@ class _Gateway:
         self._dispatcher = Dispatcher(self._stream.deliver, self._metrics)
         presence = Presence(stub, self._daemon, f"{socket.gethostname()}:{os.getpid()}", self._metrics)
         self._attending = asyncio.get_running_loop().create_task(presence.attend())
-        intake = (self._dispatcher, self._metrics, self._max_body)
+        deferral = Deferral(self._dispatcher, stub, self._daemon, self._metrics)
+        intake = (deferral, self._metrics, self._max_body)
         self._app.add_route(NOTIFICATIONS, NotificationResource(*intake))
         self._app.add_route(HEARTBEATS, HeartbeatResource(*intake))
         self._app.add_route("/-/ready", Ready(self._channel))

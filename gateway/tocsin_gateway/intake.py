@@ -18,7 +18,8 @@ from tocsin_gateway import answers
 from tocsin_gateway.alertmanager import BadNotification, read_notification, says_resolved
 from tocsin_gateway.answers import Answer
 from tocsin_gateway.body import Body, BodyCut, BodyTooLarge
-from tocsin_gateway.dispatcher import Dispatcher, NotDelivered
+from tocsin_gateway.deferral import Deferral
+from tocsin_gateway.dispatcher import NotDelivered
 from tocsin_gateway.edge import BODY, KIND, TRACE_ID
 from tocsin_gateway.metrics import Metrics
 
@@ -41,8 +42,8 @@ class _Resource(ABC):
 
     kind: Literal["notification", "heartbeat"]
 
-    def __init__(self, dispatcher: Dispatcher, metrics: Metrics, max_body: int) -> None:
-        self._dispatcher = dispatcher
+    def __init__(self, deferral: Deferral, metrics: Metrics, max_body: int) -> None:
+        self._deferral = deferral
         self._metrics = metrics
         self._max_body = max_body
 
@@ -78,7 +79,7 @@ class _Resource(ABC):
         self, delivery: intake_pb2.Delivery, size: int, arrived_at: float, complete_at: float, if_accepted: Answer
     ) -> Answer:
         try:
-            receipt = await self._dispatcher.submit(
+            receipt = await self._deferral.submit(
                 delivery, weight=size + 512, arrived_at=arrived_at, deadline=complete_at + TIME_TO_ANSWER
             )
         except NotDelivered as reason:

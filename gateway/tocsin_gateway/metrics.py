@@ -88,6 +88,16 @@ class Metrics:
             "Deliveries that the daemon has not answered yet.",
             registry=self._registry,
         )
+        self.deferred = Counter(
+            "tocsin_gateway_deferred_total",
+            "Deliveries that the daemon deferred, because templates were to be rendered first.",
+            registry=self._registry,
+        )
+        self.deferred_pending = Gauge(
+            "tocsin_gateway_deferred_pending",
+            "Deliveries whose templates the daemon has not rendered yet.",
+            registry=self._registry,
+        )
         self.attending = Gauge(
             "tocsin_gateway_attending",
             "Whether the daemon knows that this gateway is there (1) or not (0).",

@@ -15,9 +15,23 @@ ARROWS = {
     # metrics.py knows nothing of ours. Like the clock, every layer but the domain may have it.
     "daemon/tocsind/metrics.py": [],
     "daemon/tocsind/sqlite": ["tocsind.sqlite", "tocsind.domain", "tocsind.clock", "tocsind.metrics"],
-    "daemon/tocsind/engine": ["tocsind.engine", "tocsind.sqlite", "tocsind.domain", "tocsind.clock", "tocsind.metrics"],
+    "daemon/tocsind/rendering": ["tocsind.rendering", "tocsind.domain", "tocsind.clock", "tocsind.metrics"],
+    # What runs in the process that renders knows nothing of the daemon.
+    "daemon/tocsind/rendering/worker.py": ["tocsind.rendering", "tocsind.domain"],
+    "daemon/tocsind/rendering/variables.py": ["tocsind.domain.template"],
+    "daemon/tocsind/rendering/sandbox.py": ["tocsind.rendering"],
+    "daemon/tocsind/rendering/filters.py": [],
+    "daemon/tocsind/engine": [
+        "tocsind.engine",
+        "tocsind.rendering",
+        "tocsind.sqlite",
+        "tocsind.domain",
+        "tocsind.clock",
+        "tocsind.metrics",
+    ],
     "daemon/tocsind/rpc": [
         "tocsind.rpc",
+        "tocsind.rendering",
         "tocsind.engine",
         "tocsind.sqlite",
         "tocsind.domain",

@@ -3,8 +3,9 @@
 Rules
 - A group is firing, acknowledged, silenced or resolved; all but resolved are called open. `TRANSITIONS` is the whole
   machine: a pair of state and action that is not in it is refused, and changes nothing.
-- People and tools acknowledge, unacknowledge, silence, unsilence, resolve and unresolve; the source resolves and
-  reopens; timers end silences and find groups stale; deleting an integration or turning a heartbeat off resolves.
+- People and tools acknowledge, unacknowledge, silence, unsilence, resolve and unresolve; the source resolves, reopens
+  and, by a template, acknowledges what fires; timers end silences and find groups stale; deleting an integration or
+  turning a heartbeat off resolves.
 - Repeating an action by the same actor, when its outcome still holds, is a success that changes nothing: senders of
   commands retry too. By another actor it is refused, so that nobody believes to have taken what somebody else has.
 - Silencing again moves the end of the silence, for anybody: that is a change of its own.
@@ -101,6 +102,7 @@ class Action(IntEnum):
     TURN_HEARTBEAT_OFF = 12
     WIPE = 13
     END_MAINTENANCE = 14
+    SOURCE_ACKNOWLEDGE = 15
 
 
 _F, _A, _S, _R = State.FIRING, State.ACKNOWLEDGED, State.SILENCED, State.RESOLVED
@@ -108,6 +110,7 @@ _F, _A, _S, _R = State.FIRING, State.ACKNOWLEDGED, State.SILENCED, State.RESOLVE
 TRANSITIONS: dict[tuple[State, Action], State] = {
     (_F, Action.ACKNOWLEDGE): _A,
     (_S, Action.ACKNOWLEDGE): _A,
+    (_F, Action.SOURCE_ACKNOWLEDGE): _A,
     (_A, Action.UNACKNOWLEDGE): _F,
     (_F, Action.SILENCE): _S,
     (_S, Action.SILENCE): _S,
@@ -133,6 +136,7 @@ TRANSITIONS: dict[tuple[State, Action], State] = {
 
 EVENT_OF: dict[Action, EventKind] = {
     Action.ACKNOWLEDGE: EventKind.ACKNOWLEDGED,
+    Action.SOURCE_ACKNOWLEDGE: EventKind.ACKNOWLEDGED,
     Action.UNACKNOWLEDGE: EventKind.UNACKNOWLEDGED,
     Action.SILENCE: EventKind.SILENCED,
     Action.UNSILENCE: EventKind.UNSILENCED,

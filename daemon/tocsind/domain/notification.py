@@ -7,8 +7,8 @@ same. Only `notification_reason` (Alertmanager 0.32 and newer) tells the two apa
 notification gives no reason, nothing is known, and `Report.UNCERTAIN` says so.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 ALL_RESOLVED = "all alerts resolved"
@@ -41,8 +41,12 @@ class ReportedAlert:
 @dataclass(slots=True)
 class Notification:
     """A snapshot of one group at its source. `digest` is equal exactly where all but `external_url` is equal;
-    `payload` is the body as it came, compressed with zlib. `message` and
-    `source_link` are what templates made, or empty."""
+    `payload` is the body as it came, compressed with zlib.
+
+    The rest is what templates made of it (`domain/reading.py`): texts, or empty; whether it resolves its group, None
+    where the source decides; whether it acknowledges it; a line for each template that failed, and why conditions of
+    routes did, by route.
+    """
 
     grouping_key: str
     firing: bool
@@ -57,10 +61,22 @@ class Notification:
     payload: bytes = b""
     message: str = ""
     source_link: str = ""
+    resolves: bool | None = None
+    acknowledges: bool = False
+    failures: Sequence[str] = ()
+    condition_failures: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def report(self) -> Report:
         """What it says of its group as a whole."""
+        if self.resolves:
+            return Report.RESOLVED
+        if self.resolves is False and self._of_source is Report.RESOLVED:
+            return Report.UNCERTAIN
+        return self._of_source
+
+    @property
+    def _of_source(self) -> Report:
         if self.firing:
             return Report.FIRING
         if self.truncated == 0 or self.reason == ALL_RESOLVED:

@@ -8,6 +8,7 @@ Rules
 """
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +17,24 @@ from tocsind.domain.integration import Integration
 from tocsind.domain.matchers import Matchers
 from tocsind.domain.route import DEFAULT_ID, ConditionKind, Route, choose, readable
 from tocsind.domain.template import Slot
+
+_OF_PAYLOAD = re.compile(r"\bpayload\b(?:\s*\.\s*(\w+))?")
+_COVERED = frozenset(
+    {
+        "status",
+        "groupKey",
+        "alerts",
+        "numFiring",
+        "numResolved",
+        "groupLabels",
+        "commonLabels",
+        "commonAnnotations",
+        "receiver",
+        "truncatedAlerts",
+        "notification_reason",
+    }
+)
+"""What follows from the content of a notification. A payload that is used as a whole is not among them."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +70,15 @@ class Rulebook:
     def needs_rendering(self) -> bool:
         """Whether there is anything to render."""
         return bool(self.templates or self.conditions)
+
+    @cached_property
+    def looks_beyond_content(self) -> bool:
+        """Whether anything to render may see of the payload what the digest of the content does not cover."""
+        sources = (*self.templates.values(), *self.conditions.values())
+        seen = [name for source in sources for name in _OF_PAYLOAD.findall(source)]
+        return not _COVERED.issuperset(seen) or any(
+            name in source for source in sources for name in ("external_url", "source_link")
+        )
 
     @cached_property
     def digest(self) -> bytes:

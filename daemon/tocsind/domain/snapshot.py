@@ -15,6 +15,10 @@ Rules, by what is known of the identity (integration, source and grouping key)
 - No open group, says firing, and a person resolved the last one less than the reopen window ago while it fired at the
   source: counters and alerts only, unless an alert fires that did not fire before.
 - No open group, says firing, otherwise: a new group.
+- Whatever is applied and says that it acknowledges, acknowledges a group that fires: but not again where somebody took
+  an acknowledgement back.
+- Templates that failed are told of where the group is described, not with repeats that change nothing; conditions of
+  routes that failed, where a group opens, as only then a route is chosen.
 
 Alerts
 - Each is one row, updated in place, by fingerprint. One that fired and that an untruncated notification no longer
@@ -30,6 +34,7 @@ from tocsind.domain.alert_group import Action, AlertGroup, Event, EventKind, Res
 from tocsind.domain.notification import Notification, Report, ReportedAlert
 
 EVENT_FINGERPRINTS = 100
+EVENT_CONDITIONS = 10
 
 
 class AlertState(IntEnum):
@@ -138,6 +143,7 @@ def _open(
             fingerprints=fresh[:EVENT_FINGERPRINTS],
         )
     )
+    _read(group, notification, effect, now)
     _count(group, now)
     return effect
 
@@ -157,6 +163,7 @@ def _update_open(
         effect.moved = True
     elif fresh:
         effect.events.append(_new_alerts(group, fresh))
+    _read(group, notification, effect, now)
     _count(group, now)
     return effect
 
@@ -168,6 +175,7 @@ def _reopen(group: AlertGroup, alerts: dict[str, KnownAlert], notification: Noti
     effect.events.append(_did(act(group, Action.SOURCE_REOPEN, now, reason=reason)))
     if fresh:
         effect.events.append(_new_alerts(group, fresh))
+    _read(group, notification, effect, now)
     _count(group, now)
     return effect
 
@@ -185,8 +193,24 @@ def _record(
         reason = "resolved at the source as well"
         kind = EventKind.SOURCE_RESOLVED
         effect.events.append(Event(group.id, kind, group.state, reason=reason, previous=group.state))
+    _read(group, notification, effect, now)
     _count(group, now)
     return effect
+
+
+def _read(group: AlertGroup, notification: Notification, effect: Effect, now: int) -> None:
+    """Does what templates made of a notification that is applied, and tells of those that failed."""
+    if notification.acknowledges and group.state is State.FIRING and group.state_event is not EventKind.UNACKNOWLEDGED:
+        reason = "acknowledged by its source"
+        effect.events.append(_did(act(group, Action.SOURCE_ACKNOWLEDGE, now, reason=reason)))
+        effect.moved = not effect.opened
+    lines = [*notification.failures]
+    if effect.opened:
+        failed = notification.condition_failures
+        lines += [*failed.values()][:EVENT_CONDITIONS]
+    for line in lines:
+        kind = EventKind.TEMPLATE_FAILED
+        effect.events.append(Event(group.id, kind, group.state, reason=line, previous=group.state))
 
 
 def _nothing_new(alerts: dict[str, KnownAlert], notification: Notification) -> bool:

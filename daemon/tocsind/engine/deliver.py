@@ -6,6 +6,8 @@ Rules
 - What the sender no longer waits for is not applied: it will send again, and by then may have something newer to say.
 - A delivery that is refused changes nothing, and the others of the batch are applied.
 - What is over a rate limit is refused; what is late or says nothing new was taken all the same, and counts.
+- What has templates to be rendered first is deferred, and nothing of it is applied: rendering takes long compared to
+  everything here. It comes again with what was made of it, by the very rulebook that holds then.
 """
 
 import hmac
@@ -15,10 +17,12 @@ from enum import Enum, auto
 from functools import partial
 
 from tocsind.domain import heartbeat as heartbeat_rules
+from tocsind.domain import reading
 from tocsind.domain.alert_group import AlertGroup, Source
 from tocsind.domain.identity import identity
 from tocsind.domain.integration import BUILT_IN, Integration
 from tocsind.domain.notification import Notification
+from tocsind.domain.rulebook import Rendered, Rulebook
 from tocsind.domain.snapshot import Result
 from tocsind.engine import heartbeat_alerts
 from tocsind.engine.ledger import Ledger
@@ -31,7 +35,8 @@ from tocsind.sqlite.writer import Transaction
 @dataclass(slots=True)
 class Delivery:
     """One request that arrived at a gateway. `arrival` and `deadline` are microseconds of the daemon's monotonic clock.
-    `notification` is None for a beat, and for a mere check of the credentials. `trace_id` is what logs call it."""
+    `notification` is None for a beat, and for a mere check of the credentials. `trace_id` is what logs call it.
+    `rendered` is what templates made of the notification, once they were asked."""
 
     integration_type: str
     credential: str
@@ -41,6 +46,7 @@ class Delivery:
     notification: Notification | None = None
     is_beat: bool = False
     trace_id: str = ""
+    rendered: Rendered | None = None
 
 
 class Outcome(Enum):
@@ -62,13 +68,14 @@ class Outcome(Enum):
 
 @dataclass(slots=True)
 class Receipt:
-    """What became of a delivery, the integration's own type where that was wrong, the group that it reached, and in how
-    many seconds it may be taken where it is too much."""
+    """What became of a delivery. With it come the integration's own type where that was wrong, the group that it reached,
+    in how many seconds it may be taken where it is too much, and what is to be rendered where it is deferred."""
 
     outcome: Outcome
     integration_type: str = ""
     group: AlertGroup | None = None
     retry_after: int = 0
+    rulebook: Rulebook | None = None
 
 
 _RESULTS = {
@@ -99,9 +106,13 @@ def deliver(transaction: Transaction, memory: Memory, deliveries: Sequence[Deliv
             if wait := quota.wait(Scope.NOTIFICATIONS, admitted):
                 receipts[index] = Receipt(Outcome.RATE_LIMITED, retry_after=wait)
                 continue
+            notification = _read(transaction, memory, admitted, delivery, delivery.notification)
+            if isinstance(notification, Receipt):
+                receipts[index] = notification
+                continue
             quota.take(Scope.NOTIFICATIONS, admitted)
-            key = identity(admitted.id, Source.ALERTMANAGER, delivery.notification.grouping_key)
-            notified.append((index, key, admitted, delivery.notification))
+            key = identity(admitted.id, Source.ALERTMANAGER, notification.grouping_key)
+            notified.append((index, key, admitted, notification))
         elif delivery.is_beat:
             if wait := quota.wait(Scope.BEATS, admitted):
                 receipts[index] = Receipt(Outcome.RATE_LIMITED, retry_after=wait)
@@ -116,7 +127,8 @@ def deliver(transaction: Transaction, memory: Memory, deliveries: Sequence[Deliv
         if memory.order.is_late(key, deliveries[index].arrival, transaction.arrivals.get(key)):
             receipts[index] = Receipt(Outcome.LATE)
             continue
-        effect = ledger.receive(key, integration, Source.ALERTMANAGER, notification)
+        rendered = deliveries[index].rendered
+        effect = ledger.receive(key, integration, Source.ALERTMANAGER, notification, rendered)
         receipts[index] = Receipt(_RESULTS[effect.result], group=effect.group)
     if beaten:
         _beat(transaction, memory, ledger, [(deliveries[index], integration) for index, integration in beaten])
@@ -146,6 +158,25 @@ def _admit(transaction: Transaction, memory: Memory, delivery: Delivery) -> Inte
     if integration.type != delivery.integration_type:
         return Receipt(Outcome.WRONG_TYPE, integration_type=integration.type)
     return integration
+
+
+def _read(
+    transaction: Transaction, memory: Memory, integration: Integration, delivery: Delivery, notification: Notification
+) -> Notification | Receipt:
+    """Reads a notification with what its integration's templates made of it; or returns that they are to be asked."""
+    rulebook = memory.rulebook(transaction.connection, integration)
+    if not rulebook.needs_rendering:
+        return notification
+    key = reading.key(rulebook, notification)
+    rendered = delivery.rendered
+    if rendered is None or rendered.rulebook != rulebook.digest:
+        rendered = memory.readings.get(key, transaction.steady)
+    elif rendered.lasting:
+        memory.readings.keep(key, rendered, transaction.steady)
+    if rendered is None:
+        return Receipt(Outcome.DEFERRED, rulebook=rulebook)
+    delivery.rendered = rendered
+    return reading.read(notification, rendered)
 
 
 def _beat(

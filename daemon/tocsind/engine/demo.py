@@ -17,6 +17,7 @@ from hashlib import sha256
 
 import msgspec
 
+from tocsind.domain import reading
 from tocsind.domain.access import Caller
 from tocsind.domain.alert_group import AlertGroup, Source
 from tocsind.domain.errors import Reason, TocsinError, not_found
@@ -24,7 +25,6 @@ from tocsind.domain.identity import identity, new_public_id
 from tocsind.domain.integration import BUILT_IN, Integration
 from tocsind.domain.notification import Notification, ReportedAlert
 from tocsind.domain.rulebook import Rendered, Rulebook
-from tocsind.domain.template import Slot
 from tocsind.engine import audit
 from tocsind.engine.heartbeat_alerts import moment
 from tocsind.engine.ledger import Ledger
@@ -72,21 +72,25 @@ def alert(now: int) -> Notification:
 def read(alert: Notification, rendered: Rendered) -> Notification:
     """Returns a demo alert as its integration's templates have it, but for what would let it meet other groups or have
     it open none."""
-    texts = rendered.texts
-    return replace(
-        alert,
-        title=texts.get(Slot.TITLE) or alert.title,
-        message=texts.get(Slot.MESSAGE, ""),
-        source_link=texts.get(Slot.SOURCE_LINK, ""),
-    )
+    return replace(reading.read(alert, rendered), grouping_key=alert.grouping_key, resolves=None)
 
 
-def send(transaction: Transaction, memory: Memory, public_id: str, alert: Notification, *, by: Caller) -> AlertGroup:
-    """Applies a demo alert; returns the group that it opened. TocsinError: NOT_FOUND, BUILT_IN."""
+def send(
+    transaction: Transaction,
+    memory: Memory,
+    public_id: str,
+    alert: Notification,
+    rendered: Rendered | None,
+    *,
+    by: Caller,
+) -> AlertGroup:
+    """Applies a demo alert, with what came of its integration's templates and conditions; returns the group that it
+    opened. TocsinError: NOT_FOUND, BUILT_IN."""
+    alert = alert if rendered is None else read(alert, rendered)
     integration = _find(transaction, memory, public_id)
     ledger = Ledger(transaction, memory)
     key = identity(integration.id, Source.DEMO, alert.grouping_key)
-    group = ledger.receive(key, integration, Source.DEMO, alert).group
+    group = ledger.receive(key, integration, Source.DEMO, alert, rendered).group
     assert group is not None
     ledger.write()
     audit.record(transaction, by, f"alertGroups/{group.id}", audit.NOTHING, audit.of_group(group))

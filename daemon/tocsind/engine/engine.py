@@ -22,6 +22,7 @@ from tocsind.engine.limits import Limits
 from tocsind.engine.memory import Memory
 from tocsind.engine.ticker import Ticker
 from tocsind.metrics import Metrics
+from tocsind.rendering.renderer import Renderer
 from tocsind.sqlite.lock import FolderLock
 from tocsind.sqlite.store import Store
 from tocsind.sqlite.writer import Job, Transaction, Writer
@@ -65,6 +66,7 @@ class Engine:
         outcomes = (outcome.name.lower() for outcome in Outcome)
         self.metrics = Metrics(outcomes, (reason.name.lower() for reason in ResolveReason))
         self.memory = Memory(clock, self.store.writer, self.metrics, limits)
+        self.renderer = Renderer(clock, self.metrics)
         self.changes = Changes()
         self._ticker = Ticker(self.memory)
         self._writer = Writer(
@@ -103,6 +105,7 @@ class Engine:
 
     def close(self) -> None:
         """Finishes what is queued, writes what is kept in memory for a while, and closes the file."""
+        self.renderer.close()
         self._writer.submit(self._ticker.stamp)
         self.submit(api_tokens.note_uses)
         self._writer.stop()

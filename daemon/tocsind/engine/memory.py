@@ -20,6 +20,7 @@ from tocsind.domain.units import SECOND
 from tocsind.engine.keyring import Keyring
 from tocsind.engine.limits import Limits
 from tocsind.engine.presence import Presence
+from tocsind.engine.readings import Readings
 from tocsind.metrics import Metrics
 from tocsind.sqlite import alert_groups, heartbeats, integrations, maintenances, routes
 from tocsind.sqlite.writer import Transaction
@@ -43,6 +44,7 @@ class Memory:
         self.keyring = Keyring(connection)
         self.order = ArrivalOrder()
         self.limits = limits
+        self.readings = Readings()
         reading = self.presence.read(steady)
         self.heartbeats = TimerWheel(reading)
         self.stale = TimerWheel(reading)

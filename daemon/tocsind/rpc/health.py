@@ -17,6 +17,8 @@ from tocsin.v1 import (
     integrations_pb2,
     monitoring_pb2,
     notes_pb2,
+    routes_pb2,
+    templates_pb2,
 )
 
 _MODULES = (
@@ -28,6 +30,8 @@ _MODULES = (
     integrations_pb2,
     monitoring_pb2,
     notes_pb2,
+    routes_pb2,
+    templates_pb2,
 )
 SERVICES = sorted(service.full_name for module in _MODULES for service in module.DESCRIPTOR.services_by_name.values())
 """The full names of all services of the contract."""

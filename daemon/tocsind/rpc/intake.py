@@ -1,9 +1,17 @@
-"""IntakeService: what the gateway calls."""
+"""IntakeService: what the gateway calls.
+
+Rules
+- Over the stream nothing waits for templates: what has them to be rendered first is sent back as deferred.
+- A call of `Deliver` renders what is deferred, and applies it then. It waits for that for a part of the time that the
+  sender has left, so that enough is left to apply it: with the defaults, if need be.
+- Where a rulebook was changed while its templates were rendered, they are rendered anew.
+"""
 
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 import grpc
 import structlog
@@ -20,6 +28,8 @@ from tocsind.rpc.access import MAX_TRACE_ID
 MOST_DELIVERIES = 1_000
 # Each gateway has one batch under way at a time.
 INTAKE_THREADS = 16
+# The part of a sender's time left for which templates are waited for.
+_SHARE = 0.5
 
 log = structlog.get_logger()
 
@@ -37,9 +47,20 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
         self._threads = ThreadPoolExecutor(INTAKE_THREADS, thread_name_prefix="intake")
         self._started = encode.timestamp(engine.clock.wall())
 
-    def Deliver(self, request: intake_pb2.DeliverRequest, context: grpc.ServicerContext) -> intake_pb2.DeliverResponse:
-        """Takes a batch."""
-        return self._take(request, self._engine.clock.steady())
+    async def Deliver(
+        self, request: intake_pb2.DeliverRequest, context: grpc.ServicerContext
+    ) -> intake_pb2.DeliverResponse:
+        """Takes a batch, and renders what it takes for that."""
+        begin = self._engine.clock.steady()
+        deliveries = self._decode(request, begin)
+        receipts = await self._applied(deliveries)
+        while deferred := [index for index, receipt in enumerate(receipts) if receipt.outcome is Outcome.DEFERRED]:
+            again = [deliveries[index] for index in deferred]
+            await asyncio.gather(*(self._render(deliveries[index], receipts[index]) for index in deferred))
+            for index, receipt in zip(deferred, await self._applied(again), strict=True):
+                receipts[index] = receipt
+        self._note(deliveries, receipts, begin)
+        return _response(receipts)
 
     async def DeliverStream(
         self, request_iterator: AsyncIterator[intake_pb2.DeliverRequest], context: grpc.ServicerContext
@@ -77,9 +98,7 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
     def _take(self, request: intake_pb2.DeliverRequest, sent: int) -> intake_pb2.DeliverResponse:
         """Applies a batch that was sent at `sent`, by the daemon's monotonic clock."""
         begin = self._engine.clock.steady()
-        if len(request.deliveries) > MOST_DELIVERIES:
-            raise too_many("deliveries", MOST_DELIVERIES)
-        deliveries = [self._delivery(message, sent, index) for index, message in enumerate(request.deliveries)]
+        deliveries = self._decode(request, sent)
         try:
             receipts = self._engine.change(deliver, deliveries)
         except TocsinError:
@@ -87,7 +106,31 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
         except Exception:
             receipts = [self._alone(delivery) for delivery in deliveries]
         self._note(deliveries, receipts, begin)
-        return intake_pb2.DeliverResponse(receipts=[_receipt(receipt) for receipt in receipts])
+        return _response(receipts)
+
+    async def _applied(self, deliveries: list[Delivery]) -> list[Receipt]:
+        """Applies a batch without keeping a thread waiting: many such calls can be under way."""
+        try:
+            # A caller that goes away must not take back what is queued.
+            return await asyncio.shield(asyncio.wrap_future(self._engine.submit(deliver, deliveries)))
+        except TocsinError:
+            raise
+        except Exception:
+            run, loop = copy_context().run, asyncio.get_running_loop()
+            return [await loop.run_in_executor(self._threads, run, self._alone, each) for each in deliveries]
+
+    async def _render(self, delivery: Delivery, receipt: Receipt) -> None:
+        """Has rendered what a delivery was deferred for."""
+        assert receipt.rulebook is not None
+        assert delivery.notification is not None
+        left = (delivery.deadline - self._engine.clock.steady()) / SECOND
+        payload = delivery.notification.payload
+        delivery.rendered = await self._engine.renderer.render(receipt.rulebook, payload, left * _SHARE)
+
+    def _decode(self, request: intake_pb2.DeliverRequest, sent: int) -> list[Delivery]:
+        if len(request.deliveries) > MOST_DELIVERIES:
+            raise too_many("deliveries", MOST_DELIVERIES)
+        return [self._delivery(message, sent, index) for index, message in enumerate(request.deliveries)]
 
     def _delivery(self, message: intake_pb2.Delivery, sent: int, index: int) -> Delivery:
         content = message.WhichOneof("content")
@@ -125,6 +168,10 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
             if outcome in _REFUSED:
                 refused = [d.trace_id for d, r in zip(deliveries, receipts, strict=True) if r.outcome is outcome]
                 log.info("deliveries refused", outcome=outcome.name, trace_ids=refused)
+
+
+def _response(receipts: list[Receipt]) -> intake_pb2.DeliverResponse:
+    return intake_pb2.DeliverResponse(receipts=[_receipt(receipt) for receipt in receipts])
 
 
 def _receipt(receipt: Receipt) -> intake_pb2.Receipt:

@@ -1,6 +1,7 @@
 """IntegrationService."""
 
-from collections.abc import Collection, Mapping
+import zlib
+from collections.abc import Collection
 from typing import Any
 
 import grpc
@@ -10,8 +11,7 @@ from tocsin.v1 import integrations_pb2, integrations_pb2_grpc
 from tocsind.domain.access import Role
 from tocsind.domain.alert_group import AlertGroup
 from tocsind.domain.errors import not_found
-from tocsind.domain.integration import Integration, check_templates
-from tocsind.domain.rulebook import Rendered
+from tocsind.domain.integration import Integration
 from tocsind.domain.template import Slot
 from tocsind.engine import demo, maintenance
 from tocsind.engine import integrations as jobs
@@ -19,6 +19,7 @@ from tocsind.engine.engine import Engine
 from tocsind.rpc import decode, encode, names, paging
 from tocsind.rpc.access import caller
 from tocsind.rpc.mutation import change
+from tocsind.rpc.templates import check_templates
 from tocsind.sqlite import integrations as rows
 
 _SCOPE = "integrations"
@@ -49,7 +50,7 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
             templates=templates,
             rate_limit=_rate_limit(asked),
         )
-        check_sources(templates)
+        check_templates(self._engine, templates, "integration.templates")
         return self._whole(change(self._engine, request, self._encode, jobs.create, wanted, by=caller()))
 
     def GetIntegration(
@@ -83,7 +84,8 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
         public_id = names.integration_id(request.integration.name, "integration.name")
         changes = _changes(request.integration, request.update_mask.paths)
         templates = changes.get("templates", {})
-        check_sources(templates | {slot: changes[path] for path, slot in jobs.ONE_TEMPLATE.items() if path in changes})
+        templates |= {slot: changes[path] for path, slot in jobs.ONE_TEMPLATE.items() if path in changes}
+        check_templates(self._engine, templates, "integration.templates")
         etag = request.integration.etag
         return self._whole(
             change(self._engine, request, self._encode, jobs.update, public_id, changes, etag, by=caller())
@@ -110,10 +112,10 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
         public_id = names.integration_id(request.name)
         rulebook = self._engine.change(demo.rulebook, public_id)
         alert = demo.alert(self._engine.clock.wall())
+        rendered = None
         if rulebook is not None:
-            rendered = Rendered(rulebook.digest)
-            alert = demo.read(alert, rendered)
-        return change(self._engine, request, _demo, demo.send, public_id, alert, by=caller())
+            rendered = self._engine.renderer.render_blocking(rulebook, zlib.decompress(alert.payload))
+        return change(self._engine, request, _demo, demo.send, public_id, alert, rendered, by=caller())
 
     def StartMaintenance(
         self, request: integrations_pb2.StartMaintenanceRequest, context: grpc.ServicerContext
@@ -145,12 +147,6 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
 
     def _encode(self, found: Integration) -> integrations_pb2.Integration:
         return encode.integration(found, self._base_url, secrets=caller().role is Role.ADMIN)
-
-
-def check_sources(templates: Mapping[Slot, str]) -> None:
-    """Refuses templates that are no templates, before anything is queued: looking at them may take a while, and must
-    not hold up the writer. TocsinError: INVALID."""
-    check_templates(templates)
 
 
 def _demo(opened: AlertGroup) -> integrations_pb2.SendDemoAlertResponse:

@@ -1,8 +1,8 @@
 """What happens around every call: the caller is admitted, the call is made, its end is logged, its error is encoded.
 
 Rules
-- Unary handlers are plain functions and run in a pool of threads: they wait for the disk. Streams are coroutines in the
-  event loop and must never block it.
+- Unary handlers are plain functions and run in a pool of threads: they wait for the disk. Streams, and unary handlers
+  that wait for something else, are coroutines in the event loop and must never block it.
 - A stream ends when the daemon stops (UNAVAILABLE), when its token is revoked or expires (UNAUTHENTICATED), or when its
   handler gives it up.
 - Who is refused is refused by the head of the call: its message, which may be large, is not read.
@@ -62,7 +62,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
         if handler.response_streaming:
             kind = "stream_stream" if handler.request_streaming else "unary_stream"
             return handler._replace(**{kind: self._streaming(getattr(handler, kind), method)})
-        assert not inspect.iscoroutinefunction(handler.unary_unary), method
+        if inspect.iscoroutinefunction(handler.unary_unary):
+            return handler._replace(unary_unary=self._awaited(handler.unary_unary, method))
         return handler._replace(unary_unary=self._unary(handler.unary_unary, method))
 
     def _is_welcome(self, method: str, metadata: Any) -> bool:
@@ -90,6 +91,30 @@ class Interceptor(grpc.aio.ServerInterceptor):
                     context.abort(*errors.abortion(status))
                 self._end(method, caller, begin, code_pb2.OK)
                 return answer
+
+        return call
+
+    def _awaited(self, behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
+        async def call(request: Any, context: Any) -> Any:
+            begin = self._clock.steady()
+            metadata = context.invocation_metadata() or ()
+            trace_id = trace_id_of(metadata) or uuid.uuid4().hex
+            structlog.contextvars.bind_contextvars(trace_id=trace_id)
+            caller: Caller | None = None
+            code: int = code_pb2.OK
+            try:
+                caller = self._gate.admit(method, metadata, trace_id, context.time_remaining())
+                with Calling(caller):
+                    return await behaviour(request, context)
+            except asyncio.CancelledError:
+                code = code_pb2.CANCELLED
+                raise
+            except Exception as error:
+                status = errors.status_of(error, method)
+                code = status.code
+                await context.abort(*errors.abortion(status))
+            finally:
+                self._end(method, caller, begin, code)
 
         return call
 

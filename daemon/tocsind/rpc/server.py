@@ -16,6 +16,7 @@ import threading
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,8 +26,6 @@ import grpc.aio
 import structlog
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from jinja2 import TemplateSyntaxError
-from jinja2.sandbox import SandboxedEnvironment
 
 from tocsin.v1 import (
     access_pb2_grpc,
@@ -41,8 +40,6 @@ from tocsin.v1 import (
     templates_pb2_grpc,
 )
 from tocsind.domain.access import Role
-from tocsind.domain.errors import invalid
-from tocsind.domain.rulebook import Rendered, Rulebook
 from tocsind.engine.engine import Engine
 from tocsind.rpc.access import NEEDED, Gate, short_name
 from tocsind.rpc.alert_groups import AlertGroupServicer
@@ -57,7 +54,7 @@ from tocsind.rpc.monitoring import MonitoringServicer
 from tocsind.rpc.notes import NoteServicer
 from tocsind.rpc.routes import RouteServicer
 from tocsind.rpc.streams import Streams
-from tocsind.rpc.templates import TemplateServicer
+from tocsind.rpc.templates import TemplateServicer, check_template
 from tocsind.rpc.tls import TlsError, TlsFiles, server_credentials
 from tocsind.rpc.watch_hub import MOST_WATCHERS
 
@@ -159,7 +156,10 @@ class Server:
             ),
             (monitoring_pb2_grpc.add_MonitoringServiceServicer_to_server, MonitoringServicer(engine)),
             (notes_pb2_grpc.add_NoteServiceServicer_to_server, NoteServicer(engine)),
-            (routes_pb2_grpc.add_RouteServiceServicer_to_server, RouteServicer(engine, _unrendered, _parsed)),
+            (
+                routes_pb2_grpc.add_RouteServiceServicer_to_server,
+                RouteServicer(engine, engine.renderer.render_blocking, partial(check_template, engine)),
+            ),
             (templates_pb2_grpc.add_TemplateServiceServicer_to_server, TemplateServicer(engine)),
             (health_pb2_grpc.add_HealthServicer_to_server, self._health.servicer),
         ]
@@ -233,19 +233,6 @@ async def _end_tasks() -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _unrendered(rulebook: Rulebook, payload: bytes) -> Rendered:
-    """Until there is something that renders templates: no Jinja2 condition matches."""
-    return Rendered(rulebook.digest)
-
-
-def _parsed(source: str, field: str) -> None:
-    """Until there is something that compiles templates: refuses what is not Jinja2."""
-    try:
-        SandboxedEnvironment().parse(source)
-    except (TemplateSyntaxError, RecursionError) as error:
-        raise invalid(field, f"is not a template: {error}") from None
 
 
 def _is_loopback(address: str) -> bool:

@@ -48,7 +48,7 @@ INSERT INTO alert_groups (
     id, integration_id, source, identity, standing, state, state_since, state_event, state_actor, silence_until,
     resolve_reason, source_firing, digest, firing_count, resolved_count, unreported_count, notifications,
     last_received, heard, created_at, grouping_key, title, labels, receiver, external_url, truncated, message,
-    source_link, route_id, collected_by, debug
+    source_link, route_id, collected_by, debug, acknowledged_at, acknowledged_by
 ) VALUES {values}
 """
 
@@ -195,6 +195,8 @@ def insert(connection: sqlite3.Connection, rows: Iterable[tuple[AlertGroup, byte
             group.route_id,
             group.collected_by,
             group.debug,
+            group.acknowledged,
+            group.acknowledged_by,
         )
         for group, identity, notification in rows
     ]

@@ -120,10 +120,13 @@ def test_templates_show_in_it_but_do_not_move_it() -> None:
 
 
 def test_an_integration_with_templates_sends_one_too(daemon: RunningDaemon) -> None:
-    """A title that nothing can be wrong with."""
-    integration = daemon.integration(templates=templates_pb2.Templates(title="{{ 1 + 1 }}", grouping_id="all"))
+    """Its title is rendered, and its grouping id is not obeyed."""
+    title = "{{ 1 + 1 }} {{ labels.alertname }} {{ payload.alerts | length }}"
+    integration = daemon.integration(templates=templates_pb2.Templates(title=title, grouping_id="all"))
+    first, second = send(daemon, integration), send(daemon, integration)
 
-    assert send(daemon, integration) != send(daemon, integration)
+    assert first != second
+    assert daemon.group(first).title == "2 DemoAlert 2"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,360 @@
+"""Where the daemon has templates rendered: by processes of their own, so that no template can stop or starve it.
+
+Rules
+- There are at most two processes, each with a thread that asks it. They are started when there is first something to
+  do, and kept. At most one of them works for an integration at a time, so that others always find one, and integrations
+  take turns. What is tried out (previews, checks, tests of routes) is together like one integration.
+- All templates of an integration are rendered for a notification in one go. What they may take together is limited
+  (worker.py); when that is over, the process is killed and replaced, what was rendered before counts, the template at
+  which it happened has failed, and so have those after it.
+- A process that breaks may have died of something else, such as a kill from outside: the task is given to a new one,
+  once. If that breaks too, it was the template.
+- A template that ran out of time, or broke its process, rests for a minute: its default is used at once. Until then
+  it costs others nothing.
+- Who waits, waits for a limited time: then the defaults are used. Whatever goes wrong, there is an answer, and it says
+  what went wrong; nothing is ever lost because of a template.
+"""
+
+import asyncio
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as WaitedTooLong
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from tocsind.clock import Clock
+from tocsind.domain.rulebook import Rendered, Rulebook
+from tocsind.domain.template import Slot, limit
+from tocsind.domain.units import SECOND
+from tocsind.metrics import Metrics
+from tocsind.rendering.process import Ended, NotStarted, Process
+from tocsind.rendering.wire import Made, Piece, Task
+
+PROCESSES: Final = 2
+
+REST: Final = 60 * SECOND
+"""Microseconds for which a template rests after it ran out of time."""
+
+PATIENCE: Final = 2.0
+"""Seconds for which anything waits for its results at most."""
+
+TRIAL_PATIENCE: Final = 10.0
+"""The same for what people try out."""
+
+MOST_WAITING: Final = 1_000
+"""Tasks that may wait."""
+
+_TRIES: Final = 0
+"""Whose turn it is when something is tried out; integrations have their ids, from 1."""
+
+_FIRST: Final = (Slot.GROUPING_ID, Slot.RESOLVE_CONDITION, Slot.ACKNOWLEDGE_CONDITION)
+_LAST: Final = (Slot.SOURCE_LINK, Slot.TITLE, Slot.MESSAGE)
+"""The link is known to the title and the message. What decides comes before what only describes."""
+
+_TOO_LONG: Final = "it took too long"
+_BROKE: Final = "it broke the process that renders, perhaps by its memory"
+_RESTS: Final = "it took too long less than a minute ago, and rests"
+_NOT_REACHED: Final = "it was not reached in time"
+_WAITED: Final = "its turn did not come in time"
+_MANY: Final = "too many others wait"
+_STOPPING: Final = "the daemon is stopping"
+
+log = structlog.get_logger()
+
+_Resting = tuple[int, str]
+
+
+@dataclass(eq=False, slots=True)
+class _Job:
+    """A task that waits for its turn."""
+
+    whose: int
+    task: Task
+    future: "Future[list[Made]]"
+
+
+class Renderer:
+    """Renders for one daemon; any thread, and any event loop, may ask. It never raises because of a template."""
+
+    def __init__(self, clock: Clock, metrics: Metrics) -> None:
+        self._clock = clock
+        self._metrics = metrics
+        self._condition = threading.Condition()
+        self._waiting: OrderedDict[int, deque[_Job]] = OrderedDict()
+        self._count = 0
+        self._busy: set[int] = set()
+        self._threads: list[threading.Thread] = []
+        self._idle = 0
+        self._processes: set[Process] = set()
+        self._resting: dict[_Resting, int] = {}
+        self._failed_start: int | None = None
+        self._closed = False
+
+    async def render(self, rulebook: Rulebook, payload: bytes, patience: float = PATIENCE) -> Rendered:
+        """Renders all that a rulebook has for a notification with this payload: JSON, compressed with zlib. `patience`
+        is in seconds."""
+        begin = self._clock.steady()
+        names, pieces, results = self._parts(rulebook)
+        if pieces:
+            future = self._submit(
+                rulebook.integration.id, _task(pieces, rulebook, payload, self._clock.wall(), compressed=True)
+            )
+            try:
+                made = await asyncio.wait_for(asyncio.wrap_future(future), min(patience, PATIENCE))
+            except TimeoutError:
+                made = [Made(error=_WAITED, lasting=False) for _ in pieces]
+            results.update(zip(names, made, strict=True))
+        return self._read(rulebook, results, begin)
+
+    def render_blocking(self, rulebook: Rulebook, payload: bytes) -> Rendered:
+        """The same for what somebody tries out, with a payload that is not compressed; blocks."""
+        begin = self._clock.steady()
+        names, pieces, results = self._parts(rulebook)
+        task = _task(pieces, rulebook, payload, self._clock.wall())
+        results.update(zip(names, self._try(task), strict=True))
+        return self._read(rulebook, results, begin)
+
+    def preview(self, rulebook: Rulebook, slot: Slot | None, source: str, payload: bytes) -> Made:
+        """Renders one template that need not be the rulebook's; blocks. `slot` is what it is for, None for the
+        condition of a route; the payload is JSON."""
+        begin = self._clock.steady()
+        pieces = [_piece("template", slot, source)]
+        if slot in (Slot.TITLE, Slot.MESSAGE) and Slot.SOURCE_LINK in rulebook.templates:
+            pieces.insert(0, _piece(Slot.SOURCE_LINK.value, Slot.SOURCE_LINK, rulebook.templates[Slot.SOURCE_LINK]))
+        made = self._try(_task(pieces, rulebook, payload, self._clock.wall()))[-1]
+        self._metrics.render_seconds.observe((self._clock.steady() - begin) / SECOND)
+        return made
+
+    def check(self, sources: Sequence[str]) -> list[Made]:
+        """Returns for each source what is wrong with it, if anything, before it is ever used; blocks."""
+        return self._try(Task([Piece("", source, 0) for source in sources], check=True))
+
+    def pids(self) -> list[int]:
+        """Returns the ids of the processes that there are."""
+        with self._condition:
+            return [process.pid for process in self._processes]
+
+    def close(self) -> None:
+        """Ends the processes; what still waits is answered."""
+        with self._condition:
+            self._closed = True
+            jobs = [job for queue in self._waiting.values() for job in queue]
+            self._waiting.clear()
+            for process in self._processes:
+                process.kill()
+            self._condition.notify_all()
+        for job in jobs:
+            _answer(job, [Made(error=_STOPPING, lasting=False) for _ in job.task.pieces])
+        for thread in self._threads:
+            thread.join()
+
+    # What is asked
+
+    def _parts(self, rulebook: Rulebook) -> tuple[list[Slot | int], list[Piece], dict[Slot | int, Made]]:
+        """Returns what to render, by slot or route, and the results of what rests."""
+        parts: list[tuple[Slot | int, Piece]] = []
+        for slot in (*_FIRST, None, *_LAST):
+            if slot is None:
+                parts += [
+                    (route.id, Piece(_name(rulebook, route.public_id), route.condition, 0, condition=True))
+                    for route in rulebook.routes
+                    if route.id in rulebook.conditions
+                ]
+            elif slot in rulebook.templates:
+                parts.append((slot, _piece(slot.value, slot, rulebook.templates[slot])))
+        whose = rulebook.integration.id
+        rests = self._rests(whose, [piece for _, piece in parts])
+        results: dict[Slot | int, Made] = {
+            name: Made(error=_RESTS, lasting=False) for name, piece in parts if piece.source in rests
+        }
+        wanted = [(name, piece) for name, piece in parts if piece.source not in rests]
+        return [name for name, _ in wanted], [piece for _, piece in wanted], results
+
+    def _rests(self, whose: int, pieces: Sequence[Piece]) -> set[str]:
+        with self._condition:
+            if not self._resting:
+                return set()
+            now = self._clock.steady()
+            for key in [key for key, until in self._resting.items() if until <= now]:
+                del self._resting[key]
+            return {piece.source for piece in pieces if (whose, piece.source) in self._resting}
+
+    def _read(self, rulebook: Rulebook, results: Mapping[Slot | int, Made], begin: int) -> Rendered:
+        """Makes one of the results for a rulebook."""
+        rendered = Rendered(rulebook.digest)
+        routes = {route.id: _name(rulebook, route.public_id) for route in rulebook.routes}
+        for name, made in results.items():
+            rendered.lasting = rendered.lasting and made.lasting
+            where = f"line {made.line}: " if made.line else ""
+            if isinstance(name, int):
+                rendered.matched[name] = made.is_true and not made.error
+                if made.error:
+                    rendered.condition_failures[name] = f"{routes[name]}: {where}{made.error}"
+            elif made.error:
+                rendered.failures.append(f"{name.value}: {where}{made.error}")
+            else:
+                rendered.texts[name] = made.text
+        self._metrics.template_failures.inc(len(rendered.failures) + len(rendered.condition_failures))
+        self._metrics.render_seconds.observe((self._clock.steady() - begin) / SECOND)
+        return rendered
+
+    def _try(self, task: Task) -> list[Made]:
+        if not task.pieces:
+            return []
+        try:
+            return self._submit(_TRIES, task).result(TRIAL_PATIENCE)
+        except WaitedTooLong:
+            return [Made(error=_WAITED, lasting=False) for _ in task.pieces]
+
+    # Turns
+
+    def _submit(self, whose: int, task: Task) -> "Future[list[Made]]":
+        job = _Job(whose, task, Future())
+        with self._condition:
+            refused = _STOPPING if self._closed else _MANY if self._count >= MOST_WAITING else ""
+            if not refused:
+                self._waiting.setdefault(whose, deque()).append(job)
+                self._count += 1
+                if len(self._waiting) > self._idle and len(self._threads) < PROCESSES:
+                    name = f"rendering {len(self._threads) + 1}"
+                    self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
+                    self._threads[-1].start()
+                    self._idle += 1
+                self._condition.notify()
+        if refused:
+            _answer(job, [Made(error=refused, lasting=False) for _ in task.pieces])
+        return job.future
+
+    def _next(self) -> _Job | None:
+        """Takes the next job, of whoever waits longest and is not worked for."""
+        for whose, queue in self._waiting.items():
+            if whose in self._busy:
+                continue
+            job = queue.popleft()
+            self._count -= 1
+            if queue:
+                self._waiting.move_to_end(whose)
+            else:
+                del self._waiting[whose]
+            self._busy.add(whose)
+            return job
+        return None
+
+    def _work(self) -> None:
+        """What one thread does, with one process."""
+        process: Process | None = None
+        while True:
+            with self._condition:
+                while (job := self._next()) is None and not self._closed:
+                    self._condition.wait()
+                self._idle -= 1
+            if job is None:
+                break
+            wanted = job.future.set_running_or_notify_cancel()
+            made: list[Made] = []
+            if wanted:
+                try:
+                    process, made = self._ask(process, job)
+                except Exception:
+                    log.exception("rendering failed")
+                    self._drop(process)
+                    process, made = None, [Made(error=_BROKE, lasting=False) for _ in job.task.pieces]
+            with self._condition:
+                self._busy.discard(job.whose)
+                self._idle += 1
+                self._condition.notify()
+            # Only now: whoever asks next finds this thread idle.
+            if wanted:
+                job.future.set_result(made)
+        self._drop(process)
+
+    def _ask(self, process: Process | None, job: _Job) -> tuple[Process | None, list[Made]]:
+        """Returns the process to go on with, and what came of the job."""
+        pieces = job.task.pieces
+        broke = False
+        while True:
+            try:
+                process = process or self._start()
+                return process, process.ask(job.task)
+            except NotStarted as error:
+                self._drop(process)
+                self._failed_start = self._clock.steady()
+                log.error("templates cannot be rendered: their process does not start", reason=str(error))
+                return None, [Made(error="the process that renders cannot be started", lasting=False) for _ in pieces]
+            except Ended as ended:
+                self._drop(process)
+                if self._closed:
+                    return None, [Made(error=_STOPPING, lasting=False) for _ in pieces]
+                process = self._start_again()
+                if broke or not ended.in_time:
+                    return process, self._blamed(job, ended)
+                broke = True
+
+    def _blamed(self, job: _Job, ended: Ended) -> list[Made]:
+        """Returns what came of a job of which a process ended, and has the culprit rest."""
+        pieces = job.task.pieces
+        made = ended.made[: len(pieces)]
+        if len(made) < len(pieces):
+            culprit = pieces[len(made)]
+            why = _BROKE if ended.in_time else _TOO_LONG
+            made.append(Made(error=why, lasting=False))
+            if job.whose != _TRIES:
+                with self._condition:
+                    self._resting[job.whose, culprit.source] = self._clock.steady() + REST
+                log.warning("a template is stopped", integration_id=job.whose, template=culprit.name, reason=why)
+        return made + [Made(error=_NOT_REACHED, lasting=False) for _ in pieces[len(made) :]]
+
+    def _start(self) -> Process:
+        """Starts a process; NotStarted, also for a second after it failed."""
+        failed = self._failed_start
+        if failed is not None and self._clock.steady() - failed < SECOND:
+            raise NotStarted("it did not start a moment ago")
+        process = Process()
+        self._failed_start = None
+        with self._condition:
+            self._processes.add(process)
+            if self._closed:
+                process.kill()
+        return process
+
+    def _start_again(self) -> Process | None:
+        """Starts another process at once, so that the next task need not wait for that."""
+        self._metrics.renderer_restarts.inc()
+        try:
+            return self._start()
+        except NotStarted:
+            return None
+
+    def _drop(self, process: Process | None) -> None:
+        if process is not None:
+            with self._condition:
+                self._processes.discard(process)
+            process.close()
+
+
+def _answer(job: _Job, made: list[Made]) -> None:
+    if job.future.set_running_or_notify_cancel():
+        job.future.set_result(made)
+
+
+def _piece(name: str, slot: Slot | None, source: str) -> Piece:
+    return Piece(name, source, limit(slot), line=slot in (Slot.TITLE, Slot.SOURCE_LINK))
+
+
+def _name(rulebook: Rulebook, route: str) -> str:
+    return f"{rulebook.integration.name}/routes/{route}"
+
+
+def _task(pieces: list[Piece], rulebook: Rulebook, payload: bytes, now: int, *, compressed: bool = False) -> Task:
+    integration = rulebook.integration
+    seen = {
+        "name": integration.name,
+        "id": integration.public_id,
+        "display_name": integration.display_name,
+        "type": integration.type,
+    }
+    return Task(pieces, now, payload, compressed, seen)

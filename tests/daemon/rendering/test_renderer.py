@@ -1,0 +1,482 @@
+"""Templates rendered by real processes: what they see, what they cannot reach, and what cannot be made to hang."""
+
+import asyncio
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fake_clock import MINUTE, SECOND, FakeClock
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rulebooks import LOOPS, PAYLOAD, body, packed, rulebook
+
+from tocsind.domain.rulebook import Rendered, Rulebook
+from tocsind.domain.template import MAX_RESULT, MAX_TITLE, Slot
+from tocsind.metrics import Metrics
+from tocsind.rendering import process as process_module
+from tocsind.rendering.renderer import Renderer
+from tocsind.rendering.wire import Made, Task
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    """What is counted."""
+    return Metrics([], [])
+
+
+@pytest.fixture
+def renderer(clock: FakeClock, metrics: Metrics) -> Iterator[Renderer]:
+    """A renderer of its own, with a clock that stands: its limits are the system's."""
+    renderer = Renderer(clock, metrics)
+    yield renderer
+    renderer.close()
+    assert renderer.pids() == []
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Renderer]:
+    """A renderer for tests that leave it as it was."""
+    renderer = Renderer(FakeClock(), Metrics([], []))
+    yield renderer
+    renderer.close()
+
+
+def message(renderer: Renderer, source: str, **changes: object) -> str:
+    """What a template makes of the payload; AssertionError where it fails."""
+    rendered = renderer.render_blocking(rulebook(message=source), body(**changes))
+    assert rendered.failures == []
+    return rendered.texts[Slot.MESSAGE]
+
+
+def failure(renderer: Renderer, source: str) -> str:
+    """Why a template fails."""
+    rendered = renderer.render_blocking(rulebook(message=source), body())
+    assert rendered.texts == {}
+    (line,) = rendered.failures
+    return line
+
+
+def render(renderer: Renderer, *rulebooks: Rulebook, patience: float = 30.0) -> list[Rendered]:
+    """What comes of deliveries that arrive together."""
+
+    async def all_of_them() -> list[Rendered]:
+        return list(await asyncio.gather(*(renderer.render(each, packed(), patience) for each in rulebooks)))
+
+    return asyncio.run(all_of_them())
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("{{ payload.alerts[0].labels.instance }}", "a"),
+        ("{{ payload.numFiring }} {{ payload.numResolved }}", "1 1"),
+        ("{{ labels.severity }} {{ labels.disk }}", "critical sda"),
+        ("{{ integration.name }} {{ integration.id }} {{ integration.type }}", "integrations/i1 i1 alertmanager"),
+        ("{{ integration.display_name }} {{ integration_name }}", "prod prod"),
+        ("{{ group.title }}|{{ group.grouping_key }}", 'DiskFull (sda)|{}:{alertname="DiskFull"}'),
+        ("{{ group.firing_count }} {{ group.resolved_count }} {{ group.truncated_count }}", "1 1 0"),
+        ("{{ group.labels.severity }} {{ group.receiver }} {{ group.external_url }}", "critical tocsin http://am-1"),
+        ("{{ source_link }}", "http://am-1"),
+        ("{% for n in range(3) %}{{ n }}{% endfor %}", "012"),
+        ("{{ grafana_oncall_link }}", ""),
+    ],
+)
+def test_what_templates_see(shared: Renderer, source: str, text: str) -> None:
+    """Each variable of docs/templates.md is there."""
+    assert message(shared, source) == text
+
+
+def test_the_link_that_was_made_is_a_variable_of_what_shows_it(shared: Renderer) -> None:
+    """`source_link` in title and message is the rendered one."""
+    made = rulebook(source_link="http://{{ labels.disk }}", title="see {{ source_link }}", message="{{ source_link }}")
+    rendered = shared.render_blocking(made, body())
+    assert rendered.texts == {
+        Slot.SOURCE_LINK: "http://sda",
+        Slot.TITLE: "see http://sda",
+        Slot.MESSAGE: "http://sda",
+    }
+
+
+def test_all_of_an_integration_is_rendered_in_one_go(shared: Renderer) -> None:
+    """Templates and conditions of routes, each with its own outcome."""
+    made = rulebook(
+        title="\n {{ labels.alertname }}\n of {{ labels.disk }}\n",
+        resolve_condition="{{ 1 == 1 }}",
+        conditions=("{{ labels.severity == 'critical' }}", " OK ", "yes", "{{ payload.a.b }}"),
+    )
+    rendered = shared.render_blocking(made, body())
+    assert rendered.texts == {Slot.RESOLVE_CONDITION: "True", Slot.TITLE: "DiskFull of sda"}
+    assert rendered.matched == {101: True, 102: True, 103: False, 104: False}
+    assert rendered.condition_failures == {104: "integrations/i1/routes/r3: line 1: 'dict object' has no attribute 'a'"}
+    assert rendered.rulebook == made.digest
+    assert rendered.lasting
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("{{ payload.missing.name }}", "message: line 1: 'dict object' has no attribute 'missing'"),
+        ("a\n\n{{ 1 / 0 }}", "message: line 3: division by zero"),
+        ("{{ payload | nonsense }}", "message: line 1: No filter named 'nonsense'."),
+        ("{{ payload.status + 25 }}", 'message: line 1: can only concatenate str (not "int") to str'),
+        ("{% include '/etc/passwd' %}", "message: line 1: /etc/passwd"),
+        ("{{ 'x' | regex_search('*') }}", "message: line 1: nothing to repeat at position 0"),
+    ],
+)
+def test_a_failure_says_where_and_why(shared: Renderer, source: str, line: str) -> None:
+    """The line names the template, its line and what is wrong."""
+    assert failure(shared, source) == line
+
+
+@pytest.mark.parametrize("payload", [b"", b"{", b"[]", b"null", b'"text"'])
+def test_a_payload_that_is_none(shared: Renderer, payload: bytes) -> None:
+    """Without a JSON object every template fails, and says so."""
+    (line,) = shared.render_blocking(rulebook(title="t"), payload).failures
+    assert line.startswith("title: the payload is not ")
+
+
+def test_long_results_are_cut(shared: Renderer) -> None:
+    """To 500 characters for a title, to 50,000 for anything else, with two dots at the end; preview says so."""
+    rendered = shared.render_blocking(rulebook(title="{{ 'x' * 501 }}", message="{{ 'x' * 50001 }}"), body())
+    assert rendered.texts[Slot.TITLE] == "x" * (MAX_TITLE - 2) + ".."
+    assert rendered.texts[Slot.MESSAGE] == "x" * (MAX_RESULT - 2) + ".."
+    assert shared.preview(rulebook(), Slot.TITLE, "{{ 'x' * 501 }}", body()).shortened
+    assert not shared.preview(rulebook(), Slot.TITLE, "{{ 'x' * 500 }}", body()).shortened
+
+
+def test_a_template_works_on_a_copy(shared: Renderer) -> None:
+    """What one changes, the next does not see, nor the next rendering."""
+    takes = "{{ payload.alerts.pop() and payload.clear() }}{{ labels.clear() }}"
+    for _ in range(2):
+        rendered = shared.render_blocking(
+            rulebook(grouping_id=takes, title="{{ payload.alerts | length }}{{ labels.disk }}", message=takes), body()
+        )
+        assert rendered.failures == []
+        assert rendered.texts[Slot.TITLE] == "2sda"
+
+
+def test_what_depends_on_the_time_does_not_last(shared: Renderer) -> None:
+    """Such results are not to stand for later ones."""
+    for source in ("{{ time() }}", "{{ [1, 2] | random }}", "{{ lipsum() }}"):
+        assert not shared.render_blocking(rulebook(message=source), body()).lasting
+    assert shared.render_blocking(rulebook(message="{{ payload.status }}"), body()).lasting
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ ''.__class__.__mro__ }}",
+        "{{ payload.__init__ }}",
+        "{{ time.__globals__ }}",
+        "{{ payload | attr('__class__') }}",
+        "{{ [payload] | map(attribute='__class__') | list }}",
+        "{{ '{0.__class__.__mro__}'.format(payload) }}",
+        "{{ '%s' | format(payload.__class__) }}",
+        "{{ self.__init__.__globals__ }}",
+        "{{ cycler.__init__.__globals__.os.environ }}",
+        "{{ lipsum.__globals__ }}",
+        "{% import 'os' as os %}{{ os }}",
+        "{% extends '/etc/passwd' %}",
+        "{{ namespace.__init__ }}",
+        "{{ payload.update.__self__ }}",
+    ],
+)
+def test_nothing_of_python_can_be_reached(shared: Renderer, source: str) -> None:
+    """Neither classes nor modules, files or the environment: it fails, or it is as if it were not there."""
+    rendered = shared.render_blocking(rulebook(message=source), body())
+    assert rendered.failures or rendered.texts[Slot.MESSAGE] in ("", "[Undefined]", "[<Undefined>]")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        LOOPS,
+        "{{ 'x' * 10**9 }}",
+        "{% set x = 'x' * 10**7 %}{% for a in range(99999) %}{{ x }}{% endfor %}",
+        "{{ ('a' * 40 + 'b') | regex_search('(a+)+$') }}",
+        "{{ ('a' * 40 + 'b') | regex_replace('(a|aa)+$', 'x') }}",
+        "{% macro m(n) %}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}",
+        "{{ (10 ** 99999999) | length }}",
+        "{{ '%999999999d' % (3,) }}",
+        "{{ [0] * 10**9 }}",
+        "{{ ('[' * 100000) | parse_json }}",
+        "{{ range(100001) | list }}",
+        "{{ lipsum(n=99999) }}",
+        "{% set a = [] %}{% for n in range(99999) %}{{ a.extend(a + [n]) }}{% endfor %}",
+        "{{ '{:>999999999999}'.format(1) }}",
+        "{{ 'a' | indent(10**10) }}",
+    ],
+)
+def test_what_takes_much_or_long_is_bounded(renderer: Renderer, source: str) -> None:
+    """It fails, and what another integration asks for meanwhile is answered before it: nothing waits for it."""
+    ended: list[str] = []
+
+    async def both() -> tuple[Rendered, Rendered]:
+        bad = asyncio.create_task(renderer.render(rulebook(1, message=source), packed(), 30.0))
+        good = asyncio.create_task(renderer.render(rulebook(2, title="good"), packed(), 30.0))
+        bad.add_done_callback(lambda _: ended.append("bad"))
+        good.add_done_callback(lambda _: ended.append("good"))
+        return await bad, await good
+
+    bad, good = asyncio.run(both())
+    assert (good.texts, good.failures) == ({Slot.TITLE: "good"}, [])
+    (line,) = bad.failures
+    assert bad.texts == {}
+    assert "\n" not in line
+    assert len(line) < 500
+
+
+def test_others_are_served_while_one_loops(renderer: Renderer) -> None:
+    """Many deliveries of others are rendered before one that loops is given up."""
+    ended: list[int] = []
+
+    async def scenario() -> None:
+        await asyncio.gather(*(renderer.render(rulebook(n, title="x"), packed(), 30.0) for n in (1, 2)))
+        bad = asyncio.create_task(renderer.render(rulebook(1, title=LOOPS), packed(), 30.0))
+        bad.add_done_callback(lambda _: ended.append(1))
+        for number in range(2, 12):
+            await renderer.render(rulebook(number, title="{{ labels.disk }}"), packed(), 30.0)
+            ended.append(number)
+        await bad
+
+    asyncio.run(scenario())
+    assert sorted(ended) == list(range(1, 12))
+    assert ended.index(1) > 2
+
+
+def test_what_came_before_the_culprit_counts(renderer: Renderer) -> None:
+    """The templates before the one that loops have their results, those after it are told to be not reached."""
+    (rendered,) = render(renderer, rulebook(grouping_id="g", title=LOOPS, message="m", conditions=("1",)))
+    assert rendered.texts == {Slot.GROUPING_ID: "g"}
+    assert rendered.matched == {101: True}
+    assert rendered.failures == ["title: it took too long", "message: it was not reached in time"]
+    assert not rendered.lasting
+
+
+def test_a_template_that_took_too_long_rests(renderer: Renderer, clock: FakeClock, metrics: Metrics) -> None:
+    """For a minute its default is used at once, and those beside it are rendered; then it is tried again."""
+    book = rulebook(title=LOOPS, message="m")
+    restarts = metrics.renderer_restarts._value.get
+    render(renderer, book)
+    assert restarts() == 1
+    (rested,) = render(renderer, book)
+    assert rested.texts == {Slot.MESSAGE: "m"}
+    assert rested.failures == ["title: it took too long less than a minute ago, and rests"]
+    assert restarts() == 1
+    (other,) = render(renderer, rulebook(2, title=LOOPS))
+    assert other.failures == ["title: it took too long"]
+    clock.advance(MINUTE + SECOND)
+    (again,) = render(renderer, book)
+    assert again.failures[0] == "title: it took too long"
+    assert restarts() == 3
+
+
+def test_a_template_that_was_changed_does_not_rest(renderer: Renderer) -> None:
+    """What rests is the template that took too long, not its successor."""
+    render(renderer, rulebook(title=LOOPS))
+    (rendered,) = render(renderer, rulebook(title="better"))
+    assert rendered.texts == {Slot.TITLE: "better"}
+
+
+def kill_when_busy(renderer: Renderer) -> threading.Thread:
+    """Kills the process that renders, in the middle of its work."""
+
+    def kill() -> None:
+        while not (running := [pid for pid in renderer.pids() if state(pid) == "R"]):
+            pass
+        os.kill(running[0], signal.SIGKILL)
+
+    thread = threading.Thread(target=kill, daemon=True)
+    thread.start()
+    return thread
+
+
+def state(pid: int) -> str:
+    """R while a process computes."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+def test_a_process_that_is_killed_is_replaced(renderer: Renderer, metrics: Metrics) -> None:
+    """What it had under way is done by another one, whether it was killed at work or before."""
+    message(renderer, "warm")
+    for _ in range(2):
+        os.kill(*renderer.pids(), signal.SIGKILL)
+        assert message(renderer, "next") == "next"
+    assert metrics.renderer_restarts._value.get() == 2
+    killer = kill_when_busy(renderer)
+    assert render(renderer, rulebook(title=LOOPS))[0].failures == ["title: it took too long"]
+    killer.join()
+    assert message(renderer, "next") == "next"
+
+
+def test_a_template_of_which_processes_die_has_failed(
+    renderer: Renderer, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where another process dies of the same, it is taken for the culprit, and rests; what came before it counts."""
+    asked: list[int] = []
+
+    def die(self: process_module.Process, task: Task) -> list[Made]:
+        asked.append(self.pid)
+        self.kill()
+        raise process_module.Ended([Made("g")], in_time=True)
+
+    book = rulebook(grouping_id="g", title="t", message="m")
+    with monkeypatch.context() as patched:
+        patched.setattr(process_module.Process, "ask", die)
+        (rendered,) = render(renderer, book)
+    assert len(set(asked)) == 2
+    assert rendered.texts == {Slot.GROUPING_ID: "g"}
+    assert rendered.failures == [
+        "title: it broke the process that renders, perhaps by its memory",
+        "message: it was not reached in time",
+    ]
+    assert set(render(renderer, book)[0].texts) == {Slot.GROUPING_ID, Slot.MESSAGE}
+    clock.advance(2 * MINUTE)
+    assert render(renderer, book)[0].failures == []
+
+
+def test_a_process_that_hangs_is_killed(renderer: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that computes nothing and does not answer has its limit."""
+    monkeypatch.setattr(process_module, "WALL_SECONDS", 0.2)
+    message(renderer, "warm")
+    (pid,) = renderer.pids()
+    os.kill(pid, signal.SIGSTOP)
+    rendered = renderer.render_blocking(rulebook(title="t"), body())
+    assert rendered.failures == ["title: it took too long"]
+    assert pid not in renderer.pids()
+
+
+def test_who_cannot_wait_gets_the_defaults(renderer: Renderer) -> None:
+    """When the turn does not come in time, there is an answer that says so."""
+    (rendered,) = render(renderer, rulebook(title="t"), patience=0.0)
+    assert (rendered.texts, rendered.failures) == ({}, ["title: its turn did not come in time"])
+    assert not rendered.lasting
+
+
+def test_where_no_process_starts_there_are_the_defaults(
+    renderer: Renderer, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then every template has failed, and once processes start again, all is well."""
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "executable", "/bin/false")
+        for _ in range(2):
+            (rendered,) = render(renderer, rulebook(title="t"))
+            assert rendered.failures == ["title: the process that renders cannot be started"]
+    clock.advance(2 * SECOND)
+    (rendered,) = render(renderer, rulebook(title="t"))
+    assert rendered.texts == {Slot.TITLE: "t"}
+
+
+def test_closing_answers_what_waits(clock: FakeClock, metrics: Metrics) -> None:
+    """A daemon that stops does not wait for templates, and leaves no process."""
+    renderer = Renderer(clock, metrics)
+    message(renderer, "warm")
+    (pid,) = renderer.pids()
+
+    async def scenario() -> list[Rendered]:
+        tasks = [asyncio.create_task(renderer.render(rulebook(1, title=LOOPS), packed(), 30.0)) for _ in range(5)]
+        await asyncio.sleep(0)
+        await asyncio.to_thread(renderer.close)
+        return list(await asyncio.gather(*tasks))
+
+    lines = {line for rendered in asyncio.run(scenario()) for line in rendered.failures}
+    assert lines <= {"title: the daemon is stopping", "title: it took too long"}
+    assert not Path(f"/proc/{pid}").exists()
+    (late,) = render(renderer, rulebook(title="t"))
+    assert late.failures == ["title: the daemon is stopping"]
+
+
+def test_a_process_inherits_nothing(renderer: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No secret of the environment, no file but its pipe, its journal and what goes nowhere."""
+    monkeypatch.setenv("TOCSIN_SECRET", "s3cr3t")
+    with open("/etc/hostname", "rb") as opened:
+        os.set_inheritable(opened.fileno(), True)
+        message(renderer, "warm")
+        (pid,) = renderer.pids()
+    assert sorted(os.listdir(f"/proc/{pid}/fd")) == ["0", "1", "2"]
+    assert b"TOCSIN_SECRET" not in Path(f"/proc/{pid}/environ").read_bytes()
+
+
+def test_a_process_ends_with_its_parent() -> None:
+    """Also where that is killed."""
+    script = """
+import os, sys
+from tocsind.clock import SystemClock
+from tocsind.metrics import Metrics
+from tocsind.rendering.renderer import Renderer
+renderer = Renderer(SystemClock(), Metrics([], []))
+renderer.check(["warm"])
+print(*renderer.pids(), flush=True)
+sys.stdin.read()
+"""
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    )
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    watch = os.pidfd_open(pid)
+    parent.kill()
+    parent.communicate()
+    # Readable once it has ended.
+    assert select.select([watch], [], [], 30.0)[0]
+    os.close(watch)
+
+
+def test_checking_tells_the_line(shared: Renderer) -> None:
+    """What cannot be compiled is told before it is saved, with its line; what can be is not run."""
+    sources = ["fine {{ payload.x.y }}", "{{ a", "a\nb {% if %}", LOOPS, "{{ x | nonsense }}"]
+    found = shared.check(sources)
+    assert [(bool(made.error), made.line) for made in found] == [
+        (False, 0),
+        (True, 1),
+        (True, 2),
+        (False, 0),
+        (True, 1),
+    ]
+
+
+def test_the_daemon_knows_nothing_of_jinja() -> None:
+    """Whatever it renders, Jinja2 is never imported there."""
+    script = """
+import sys
+from tocsind.main import Main
+from tocsind.clock import SystemClock
+from tocsind.metrics import Metrics
+from tocsind.rendering.renderer import Renderer
+renderer = Renderer(SystemClock(), Metrics([], []))
+assert not renderer.check(["{{ a }}"])[0].error
+renderer.close()
+print([name for name in sys.modules if "jinja" in name])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+SCRAPS = """
+{{ }} {% %} {# #} payload . alerts for x in endfor if endif | tojson_pretty pop() [0] 'a' * 9 ** set = macro labels
+regex_search('(a+)+$') range(9) update({'a':1}) clear() time() join ~ ( ) ß
+"""
+WORDS = st.sampled_from([*SCRAPS.split(), "\n", "\0", "\ud800"])
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(WORDS, max_size=25))
+def test_any_source_gives_a_result_or_an_error(shared: Renderer, words: list[str]) -> None:
+    """Never neither, never a hang; and the payload of the next template is as it came."""
+    source = " ".join(words).encode("utf-8", "replace").decode()
+    book = rulebook(7, grouping_id=source, message="{{ payload | json_dumps }}")
+    rendered = shared.render_blocking(book, body())
+    assert (Slot.GROUPING_ID in rendered.texts) != any(line.startswith("grouping_id: ") for line in rendered.failures)
+    seen = rendered.texts.get(Slot.MESSAGE)
+    if seen is not None:
+        assert json.loads(seen) == PAYLOAD | {"numFiring": 1, "numResolved": 1}
