@@ -10,7 +10,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import commits, goals, growth, listing, memory, purge, report, startup, throughput, timers, watchers
+from bench import (
+    commits,
+    goals,
+    growth,
+    listing,
+    memory,
+    purge,
+    report,
+    startup,
+    templates,
+    throughput,
+    timers,
+    watchers,
+)
 from bench.run import Run, place
 
 _QUIET = 0.15
@@ -26,6 +39,7 @@ SECTIONS: dict[str, Callable[[Run], None]] = {
     "startup": startup.measure,
     "timers": timers.measure,
     "watchers": watchers.measure,
+    "templates": templates.measure,
     "memory": memory.measure,
 }
 

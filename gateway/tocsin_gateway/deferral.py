@@ -29,7 +29,7 @@ from tocsin_gateway.metrics import Metrics
 AT_ONCE: Final = 64
 """Calls that are under way at once."""
 
-AT_ONCE_FOR_ONE: Final = 8
+AT_ONCE_FOR_ONE: Final = 16
 """The same for one integration."""
 
 MOST_WAITING: Final = 5_000

@@ -68,8 +68,9 @@ class Outcome(Enum):
 
 @dataclass(slots=True)
 class Receipt:
-    """What became of a delivery. With it come the integration's own type where that was wrong, the group that it reached,
-    in how many seconds it may be taken where it is too much, and what is to be rendered where it is deferred."""
+    """What became of a delivery. With it come the integration's own type where that was wrong, the group that it
+    reached, in how many seconds it may be taken where it is too much, and what is to be rendered where it is
+    deferred."""
 
     outcome: Outcome
     integration_type: str = ""

@@ -14,6 +14,8 @@ from tocsind.domain.arrival_order import ArrivalOrder
 from tocsind.domain.heartbeat import Heartbeat
 from tocsind.domain.integration import BUILT_IN, Integration
 from tocsind.domain.maintenance import Maintenance
+from tocsind.domain.notification import Notification
+from tocsind.domain.reading import key
 from tocsind.domain.rulebook import Rulebook
 from tocsind.domain.timer_wheel import TimerWheel
 from tocsind.domain.units import SECOND
@@ -143,6 +145,15 @@ class Memory:
             found = Rulebook(integration, routes.of_integration(connection, integration.id))
             self._rulebooks[integration.id] = found
         return found
+
+    def likely_deferred(self, token: str, notification: Notification, now: int) -> Rulebook | None:
+        """Returns what is to be rendered before a notification can be applied, as far as is known, or None. Any thread
+        may ask, at the price that it may be wrong by then. `now` is of the monotonic clock."""
+        integration = self._by_credential.get(("token", token))
+        rulebook = None if integration is None else self._rulebooks.get(integration.id)
+        if rulebook is None or not rulebook.needs_rendering:
+            return None
+        return rulebook if self.readings.get(key(rulebook, notification), now) is None else None
 
     def forget(self) -> None:
         """Forgets what may differ from the file: an integration changed, or a transaction was undone."""

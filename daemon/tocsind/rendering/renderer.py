@@ -62,6 +62,10 @@ _NOT_REACHED: Final = "it was not reached in time"
 _WAITED: Final = "its turn did not come in time"
 _MANY: Final = "too many others wait"
 _STOPPING: Final = "the daemon is stopping"
+_NO_PROCESS: Final = "the process that renders cannot be started"
+
+NO_FAULT_OF_ITS_OWN: Final = frozenset({_WAITED, _MANY, _STOPPING, _NO_PROCESS})
+"""Errors that say nothing about the template: another time it may be fine."""
 
 log = structlog.get_logger()
 
@@ -284,7 +288,7 @@ class Renderer:
                 self._drop(process)
                 self._failed_start = self._clock.steady()
                 log.error("templates cannot be rendered: their process does not start", reason=str(error))
-                return None, [Made(error="the process that renders cannot be started", lasting=False) for _ in pieces]
+                return None, [Made(error=_NO_PROCESS, lasting=False) for _ in pieces]
             except Ended as ended:
                 self._drop(process)
                 if self._closed:

@@ -2,14 +2,15 @@
 
 Rules
 - Over the stream nothing waits for templates: what has them to be rendered first is sent back as deferred.
-- A call of `Deliver` renders what is deferred, and applies it then. It waits for that for a part of the time that the
+- A call of `Deliver` renders what would be deferred, as far as is known, and what is deferred all the same; and applies
+  it then. It waits for that for a part of the time that the
   sender has left, so that enough is left to apply it: with the defaults, if need be.
 - Where a rulebook was changed while its templates were rendered, they are rendered anew.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 
@@ -18,6 +19,7 @@ import structlog
 
 from tocsin.v1 import intake_pb2, intake_pb2_grpc
 from tocsind.domain.errors import Code, TocsinError, invalid, too_many
+from tocsind.domain.rulebook import Rulebook
 from tocsind.domain.transit import Transit
 from tocsind.domain.units import SECOND
 from tocsind.engine.deliver import Delivery, Outcome, Receipt, deliver
@@ -53,10 +55,13 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
         """Takes a batch, and renders what it takes for that."""
         begin = self._engine.clock.steady()
         deliveries = self._decode(request, begin)
+        # Most come here because they were deferred over the stream: it saves a job not to ask once more.
+        likely = [(each, self._likely_deferred(each, begin)) for each in deliveries]
+        await self._render([(each, rulebook) for each, rulebook in likely if rulebook is not None])
         receipts = await self._applied(deliveries)
         while deferred := [index for index, receipt in enumerate(receipts) if receipt.outcome is Outcome.DEFERRED]:
             again = [deliveries[index] for index in deferred]
-            await asyncio.gather(*(self._render(deliveries[index], receipts[index]) for index in deferred))
+            await self._render([(deliveries[index], receipts[index].rulebook) for index in deferred])
             for index, receipt in zip(deferred, await self._applied(again), strict=True):
                 receipts[index] = receipt
         self._note(deliveries, receipts, begin)
@@ -119,13 +124,25 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
             run, loop = copy_context().run, asyncio.get_running_loop()
             return [await loop.run_in_executor(self._threads, run, self._alone, each) for each in deliveries]
 
-    async def _render(self, delivery: Delivery, receipt: Receipt) -> None:
-        """Has rendered what a delivery was deferred for."""
-        assert receipt.rulebook is not None
-        assert delivery.notification is not None
-        left = (delivery.deadline - self._engine.clock.steady()) / SECOND
-        payload = delivery.notification.payload
-        delivery.rendered = await self._engine.renderer.render(receipt.rulebook, payload, left * _SHARE)
+    def _likely_deferred(self, delivery: Delivery, now: int) -> Rulebook | None:
+        if delivery.notification is None:
+            return None
+        return self._engine.memory.likely_deferred(delivery.credential, delivery.notification, now)
+
+    async def _render(self, wanted: Sequence[tuple[Delivery, Rulebook | None]]) -> None:
+        """Has rendered what deliveries are deferred for."""
+
+        async def one(delivery: Delivery, rulebook: Rulebook | None) -> None:
+            assert rulebook is not None
+            assert delivery.notification is not None
+            left = (delivery.deadline - self._engine.clock.steady()) / SECOND
+            render = self._engine.renderer.render
+            delivery.rendered = await render(rulebook, delivery.notification.payload, left * _SHARE)
+
+        if len(wanted) == 1:
+            await one(*wanted[0])
+        elif wanted:
+            await asyncio.gather(*(one(*each) for each in wanted))
 
     def _decode(self, request: intake_pb2.DeliverRequest, sent: int) -> list[Delivery]:
         if len(request.deliveries) > MOST_DELIVERIES:

@@ -83,8 +83,8 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
         """Changes settings."""
         public_id = names.integration_id(request.integration.name, "integration.name")
         changes = _changes(request.integration, request.update_mask.paths)
-        templates = changes.get("templates", {})
-        templates |= {slot: changes[path] for path, slot in jobs.ONE_TEMPLATE.items() if path in changes}
+        one_by_one = {slot: changes[path] for path, slot in jobs.ONE_TEMPLATE.items() if path in changes}
+        templates = changes.get("templates", {}) | one_by_one
         check_templates(self._engine, templates, "integration.templates")
         etag = request.integration.etag
         return self._whole(

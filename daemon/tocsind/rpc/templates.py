@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import grpc
 
 from tocsin.v1 import templates_pb2, templates_pb2_grpc
-from tocsind.domain.errors import Reason, TocsinError, invalid, not_found
+from tocsind.domain.errors import Reason, TocsinError, invalid, not_found, unavailable
 from tocsind.domain.rulebook import Rulebook
 from tocsind.domain.template import MAX_SOURCE, Slot
 from tocsind.engine.engine import Engine
+from tocsind.rendering.renderer import NO_FAULT_OF_ITS_OWN
 from tocsind.rpc import names, payloads
 from tocsind.sqlite import integrations, routes
 
@@ -63,7 +64,8 @@ class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
 
 def check_templates(engine: Engine, templates: Mapping[Slot, str], field: str) -> None:
     """Compiles templates before they are saved; `field` is the path of the message that holds them, such as
-    `integration.templates`. TocsinError (INVALID) for the first that is none, with its field, line and error."""
+    `integration.templates`. TocsinError (INVALID) for the first that is none, with its field, line and error;
+    UNAVAILABLE where they cannot be checked now."""
     _check(engine, {f"{field}.{slot.value}": source for slot, source in templates.items()})
 
 
@@ -77,6 +79,8 @@ def _check(engine: Engine, sources: Mapping[str, str]) -> None:
         if len(source) > MAX_SOURCE:
             raise invalid(field, f"must be at most {MAX_SOURCE:,} characters")
     for field, made in zip(sources, engine.renderer.check(list(sources.values())), strict=True):
+        if made.error in NO_FAULT_OF_ITS_OWN:
+            raise unavailable(f"templates cannot be checked now: {made.error}")
         if made.error:
             where = f"line {made.line}: " if made.line else ""
             raise invalid(field, f"is not a template: {where}{made.error}")

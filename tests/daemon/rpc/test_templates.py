@@ -1,6 +1,7 @@
 """Trying templates out, and checking them before they are saved."""
 
 import json
+import sys
 from typing import Any
 
 import grpc
@@ -10,7 +11,7 @@ from running_daemon import Integration, RunningDaemon, reason
 from templated import said, template
 
 from tocsin.v1 import templates_pb2, templates_pb2_grpc
-from tocsind.domain.errors import Reason, TocsinError
+from tocsind.domain.errors import Code, Reason, TocsinError
 from tocsind.domain.template import Slot
 from tocsind.rpc.templates import check_template, check_templates
 
@@ -120,3 +121,13 @@ def test_templates_are_checked_before_they_are_saved(daemon: RunningDaemon) -> N
         check_template(daemon.engine, "x" * 50_001, "route.jinja")
     with pytest.raises(TocsinError, match="No filter named 'nonsense'"):
         check_template(daemon.engine, "{{ x | nonsense }}", "route.jinja")
+
+
+def test_where_nothing_can_be_checked_nothing_is_refused_for_its_content(
+    daemon: RunningDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is told apart from a template that is wrong: trying again may help."""
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(TocsinError) as caught:
+        check_template(daemon.engine, "fine", "route.jinja")
+    assert caught.value.code is Code.UNAVAILABLE
