@@ -1,9 +1,10 @@
 """What templates cost those who have them, and what a bad one costs those who have none.
 
-The load is that of the section `throughput`, at 64 connections. Beside it, over 16 more, comes that of an integration
-whose template never ends (it is stopped once a minute, and rests in between), or takes 100 ms each time, which is
-allowed and so never rests: that is the worst that one integration can do. Each row with company is compared with one
-right before it without. On a machine with two cores what renders competes with the daemon and the client all the same.
+The load is that of the section `throughput`, at 64 connections. Beside it come 50 notifications a second for an
+integration whose template never ends (it is stopped once a minute, and rests in between), or takes 100 ms each time,
+which is allowed and so never rests: that is the worst that one integration can do. Each row with company is compared
+with one right before it without. On a machine with two cores what renders competes with the daemon, the gateway and the
+client all the same.
 
 Templates are written into the file, before an integration is first sent to: so what is measured does not depend on how
 they are saved.
@@ -12,6 +13,7 @@ they are saved.
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 from bench import bodies, load
 from bench.processes import Stack, stack
@@ -26,7 +28,8 @@ _TITLED = {
 _LOOPS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
 _SLOW = "{% for a in range(99999) %}{% if a % 3 == 0 %}{% set b = a * a %}{% endif %}{% endfor %}" * 8
 _CONNECTIONS = 64
-_BESIDE = 16
+_BESIDE = 64
+_PACE = 50.0
 _COLUMNS = {
     "what": "what",
     "beside": "beside it",
@@ -78,6 +81,7 @@ def _beside(run: Run, tocsin: Stack, numbers: Numbers, what: str, path: str, bes
 
     alone = once()
     company = load.notifications(port, _BESIDE, seconds + 1, worse, numbers.take(1_000_000))
+    company = replace(company, rate=_PACE)
     with load.offering(company) as client:
         together = once()
         own = client.result()
