@@ -12,7 +12,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
@@ -188,6 +188,13 @@ def time_and_age(message: Message, field: str, now: datetime | None = None) -> s
     age = (now or datetime.now(UTC)) - when
     roughly = durations.format_roughly(age)
     return f"{_local(when)} ({roughly + ' ago' if age.total_seconds() >= 0 else 'in ' + roughly})"
+
+
+def time_ahead(message: Message, field: str) -> str:
+    """Return how far ahead a timestamp field is, roughly, like `3m`; empty if it is unset or past."""
+    when = _datetime(message, field)
+    ahead = when - datetime.now(UTC) if when is not None else timedelta()
+    return durations.format_roughly(ahead) if ahead > timedelta() else ""
 
 
 def length(message: Message, field: str) -> str:

@@ -133,6 +133,16 @@ def test_defaults_that_are_spelled_out_are_not_sent(run: Run, daemon: FakeDaemon
     assert not request.integration.HasField("templates") or not request.integration.templates.ListFields()
 
 
+def test_defaults_that_differ_are_said_to(run: Run, export: Any) -> None:
+    """Where OnCall's default becomes another one here, the line says which."""
+    sample = integration(templates={"source_link": "{{ payload.alerts[0].generatorURL }}", "web": {}})
+    (found,) = _imported(run, *export([sample], [default_route()]))
+    assert (
+        "template source_link, as the default: it is OnCall's; here that is the address of the Alertmanager"
+        in (found["taken"])
+    )
+
+
 def test_other_types_are_left(run: Run, daemon: FakeDaemon, export: Any) -> None:
     """Integrations that are no Alertmanagers are named and not created."""
     files = export([integration("CW", type="webhook"), integration()], [default_route()])
