@@ -94,7 +94,7 @@ def test_list_fits_a_line(run: Run, daemon: FakeDaemon) -> None:
     integration.create_time.GetCurrentTime()
     run("integrations", "start-maintenance", "0123456789ab", "--mode", "maintenance", "--for=30d")
     lines = run("integrations", "list").stdout.splitlines()
-    assert "maintenance, ends in 29d" in lines[1]
+    assert "maintenance, ends in 30d" in lines[1]
     assert max(map(len, lines)) <= 120
 
 
