@@ -28,6 +28,7 @@ from tocsin.v1 import (
     heartbeats_pb2_grpc,
     integrations_pb2,
     integrations_pb2_grpc,
+    routes_pb2_grpc,
 )
 
 T = TypeVar("T")
@@ -249,6 +250,7 @@ class Client:
         self.integrations = integrations_pb2_grpc.IntegrationServiceStub(self._channel)
         self.alert_groups = alert_groups_pb2_grpc.AlertGroupServiceStub(self._channel)
         self.heartbeats = heartbeats_pb2_grpc.HeartbeatServiceStub(self._channel)
+        self.routes = routes_pb2_grpc.RouteServiceStub(self._channel)
 
     def call(self, method: Any, request: Any, actor: str = "tester") -> Any:
         """Makes a call; a change bears an id, so that it is done once however often it is asked for."""

@@ -54,6 +54,16 @@ def format_roughly(length: timedelta) -> str:
     return f"{abs(length) // timedelta(seconds=1)}s"
 
 
+def format_ahead(length: timedelta) -> str:
+    """Write `length` to the nearest minute, `1h59m`; to the hour from a day on, to the second below a minute.
+
+    For what is to come, which people plan by: `2h` for a moment less than that, and never `1h` for nearly two.
+    """
+    second, minute, hour = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+    unit = hour if length >= timedelta(days=1) else minute if length >= minute else second
+    return format(unit * round(length / unit))
+
+
 class DurationType(click.ParamType[timedelta]):
     """A command-line value that `parse` understands."""
 

@@ -1,8 +1,8 @@
 """`tocsin integrations`: where alerts come from.
 
 An integration's URL is a secret: whoever knows it can send alerts. `create`, `show` and `rotate-token` print it, the
-table of `list` does not. The daemon tells it to admins only; to others `show` says that it is kept from them, so that
-nobody takes an integration for one without a URL.
+table of `list` does not, nor does what only changes something. The daemon tells it to admins only; to others `show`
+says that it is kept from them, so that nobody takes an integration for one without a URL.
 
 An integration that moves here from elsewhere can keep the token of its URL. It is read from a file or from stdin, never
 from an argument: everybody can read those of a process. Maintenance and demo alerts are in integration_actions.py.
@@ -29,19 +29,16 @@ from . import durations, names, output, payloads, several
 from .commands import Group, Settings, notice, pass_settings
 from .durations import DURATION
 
+# What a line of 120 has room for; `show` has the rest.
 _COLUMNS = (
     output.Column("NAME"),
     output.Column("TYPE"),
     output.Column("DISPLAY NAME", folds=True),
-    output.Column("REOPEN"),
-    output.Column("STALE AFTER"),
-    output.Column("RETENTION"),
-    output.Column("RATE LIMIT"),
-    output.Column("TEMPLATES", folds=True),
     output.Column("MAINTENANCE", folds=True),
     output.Column("CREATED", folds=True),
 )
 _DEFAULT_LIMIT = -1
+_MAX_LIMIT = 1_000_000  # the daemon's (tocsin/v1/integrations.proto)
 
 
 class RateLimitType(click.ParamType[int]):
@@ -54,9 +51,10 @@ class RateLimitType(click.ParamType[int]):
         if value == "default":
             return _DEFAULT_LIMIT
         with contextlib.suppress(ValueError):
-            if (number := int(value)) >= 0:
+            if 0 <= (number := int(value)) <= _MAX_LIMIT:
                 return number
-        self.fail(f"{value!r} is no rate limit: write how many notifications in 5 minutes, or default", param, ctx)
+        advice = f"write how many notifications in 5 minutes, 0 (any number) to {_MAX_LIMIT}, or default"
+        self.fail(f"{value!r} is no rate limit: {advice}", param, ctx)
 
 
 _rate_limit = click.option(
@@ -127,7 +125,7 @@ def create(
 @integrations.command("list")
 @pass_settings
 def list_(settings: Settings) -> None:
-    """List all integrations, oldest first."""
+    """List all integrations, oldest first. `show` tells more of one."""
     with settings.connect() as daemon:
         response = daemon.all_pages(daemon.integrations.ListIntegrations, ListIntegrationsRequest())
     if settings.json:
@@ -147,7 +145,7 @@ def show(settings: Settings, name: str) -> None:
             output.print_json(integration)
             return
         routes = daemon.all_pages(daemon.routes.ListRoutes, ListRoutesRequest(parent=integration.name, page_size=1000))
-    print_integration(settings, integration, routes=len(routes.routes))
+    print_integration(settings, integration, secrets=True, routes=len(routes.routes))
 
 
 @integrations.command()
@@ -252,12 +250,7 @@ def _row(integration: Integration) -> list[str]:
         integration.name,
         integration.type,
         integration.display_name,
-        _window(integration, "reopen_window"),
-        _window(integration, "stale_after"),
-        output.length(integration, "retention"),
-        _rate(integration),
-        _templates(integration),
-        _maintenance(integration),
+        _maintenance_in_short(integration),
         output.time_and_age(integration, "create_time"),
     ]
 
@@ -282,8 +275,23 @@ def _maintenance(integration: Integration) -> str:
     return f"{output.enum_word(maintenance, 'mode')} {planned}until {output.time_and_age(maintenance, 'end_time')}"
 
 
-def print_integration(settings: Settings, integration: Integration, routes: int = 0) -> None:
-    """Print one integration; the number of its routes, the default one included, if that is known."""
+def _maintenance_in_short(integration: Integration) -> str:
+    """Return what comes next of the maintenance, `debug, ends in 59m`; empty if there is none."""
+    if not integration.HasField("maintenance"):
+        return ""
+    maintenance = integration.maintenance
+    for verb, field in (("starts", "start_time"), ("ends", "end_time")):
+        ahead = output.time_ahead(maintenance, field)
+        if ahead:
+            return f"{output.enum_word(maintenance, 'mode')}, {verb} in {ahead}"
+    return f"{output.enum_word(maintenance, 'mode')}, ends now"
+
+
+def print_integration(settings: Settings, integration: Integration, *, secrets: bool = False, routes: int = 0) -> None:
+    """Print one integration, with its secret URLs or without.
+
+    `routes`: how many it has, the default one included, if that is known.
+    """
     if settings.json:
         output.print_json(integration)
         return
@@ -293,10 +301,10 @@ def print_integration(settings: Settings, integration: Integration, routes: int 
             ("displayName", integration.display_name),
             ("description", integration.description),
             ("type", integration.type),
-            ("url", integration.url),
-            ("heartbeatUrl", integration.heartbeat_url),
+            ("url", integration.url if secrets else ""),
+            ("heartbeatUrl", integration.heartbeat_url if secrets else ""),
             ("bearerUrl", integration.bearer_url),
-            ("token", integration.token),
+            ("token", integration.token if secrets else ""),
             ("reopenWindow", _window(integration, "reopen_window")),
             ("staleAfter", _window(integration, "stale_after")),
             ("retention", output.length(integration, "retention")),
@@ -311,7 +319,7 @@ def print_integration(settings: Settings, integration: Integration, routes: int 
         ]
     )
     # The built-in integration has none of the URLs; of others, everybody may know the one without the secret.
-    if integration.bearer_url and not integration.url:
+    if secrets and integration.bearer_url and not integration.url:
         notice("its secret URLs are shown to admins only")
 
 

@@ -70,6 +70,7 @@ class OfIntegration(click.ParamType[str]):
 
 
 _FULL = re.compile(r"integrations/[A-Za-z0-9_-]+")
+_ID = re.compile(r"[a-z0-9]{1,32}")  # what the daemon takes for the id of an integration
 
 
 def _found(settings: Settings, given: str) -> str:
@@ -83,7 +84,7 @@ def _found(settings: Settings, given: str) -> str:
     for integration in there:
         if integration.display_name == given:
             return integration.name
-    if _FULL.fullmatch(name) is None:
+    if _ID.fullmatch(given) is None:
         raise CommandError(f"no integration is called {given!r}: `tocsin integrations list` shows them", NOT_FOUND)
     return name  # of one that was deleted, whose groups are still there; or the daemon says that it does not exist
 

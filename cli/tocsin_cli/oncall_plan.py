@@ -34,6 +34,11 @@ _SLOTS = {
     "web.title": "title",
     "web.message": "message",
 }
+# Where the default here is not the same, people should know before they miss it.
+_OTHER_DEFAULTS = {
+    "source_link": "; here that is the address of the Alertmanager",
+    "message": "; here that is none",
+}
 _TOKEN = re.compile(r"/integrations/v1/[a-z_]+/([A-Za-z0-9_-]{20,128})/?")
 _MOST_ROUTES = 200
 _LONGEST_NAME, _LONGEST_DESCRIPTION = 150, 2_000
@@ -119,7 +124,7 @@ def _take_templates(integration: OnCallIntegration, made: Plan) -> None:
         slot = _SLOTS[name]
         reading = oncall_templates.read(source)
         if oncall_templates.is_default(source):
-            made.taken.append(f"template {name}, as the default: it is OnCall's")
+            made.taken.append(f"template {name}, as the default: it is OnCall's" + _OTHER_DEFAULTS.get(slot, ""))
         elif integration.type == _LEGACY:
             made.left.append(f"template {name}: {_OLDER_KIND}")
         elif reading.problem:
@@ -173,7 +178,7 @@ def _condition(integration: OnCallIntegration, route: OnCallRoute) -> tuple[str,
         if problem := oncall_templates.regex_problem(condition):
             return "", problem, ()
         condition = oncall_templates.regex_condition(condition)
-    reading = oncall_templates.read(condition, limit=oncall_templates.MAX_CONDITION)
+    reading = oncall_templates.read(condition)
     return condition, reading.problem, reading.remarks
 
 

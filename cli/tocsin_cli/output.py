@@ -12,7 +12,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
@@ -181,13 +181,21 @@ def local_time(message: Message, field: str) -> str:
 
 
 def time_and_age(message: Message, field: str, now: datetime | None = None) -> str:
-    """Return a timestamp field like `2026-03-01 10:02:00 (3m ago)`, or `(in 3m)`; empty if it is unset."""
+    """Return a timestamp field like `2026-03-01 10:02:00 (3m ago)`, or `(in 1h3m)`; empty if it is unset."""
     when = _datetime(message, field)
     if when is None:
         return ""
     age = (now or datetime.now(UTC)) - when
-    roughly = durations.format_roughly(age)
-    return f"{_local(when)} ({roughly + ' ago' if age.total_seconds() >= 0 else 'in ' + roughly})"
+    if age >= timedelta():
+        return f"{_local(when)} ({durations.format_roughly(age)} ago)"
+    return f"{_local(when)} (in {durations.format_ahead(-age)})"
+
+
+def time_ahead(message: Message, field: str) -> str:
+    """Return how far ahead a timestamp field is, like `1h59m`; empty if it is unset or past."""
+    when = _datetime(message, field)
+    ahead = when - datetime.now(UTC) if when is not None else timedelta()
+    return durations.format_ahead(ahead) if ahead > timedelta() else ""
 
 
 def length(message: Message, field: str) -> str:

@@ -224,8 +224,7 @@ def _print(settings: Settings, route: Route) -> None:
 def _print_verdicts(response: TestRoutesResponse) -> None:
     rows = []
     for verdict in response.verdicts:
-        # What failed matters to whoever wrote the route, whatever else is said.
-        why = " - ".join(part for part in (verdict.reason, verdict.error and f"failed: {verdict.error}") if part)
+        why = ": ".join(part for part in (verdict.reason, verdict.error) if part)
         rows.append(["->" if verdict.route == response.route else "", verdict.route, why])
     if all(verdict.route != response.route for verdict in response.verdicts):
         rows.append(["->", response.route, ""])

@@ -43,6 +43,8 @@ groups:
 """
 
 _NEXT = """\
+tocsin integrations demo {name}
+                                    make up an alert, and see what happens to it
 tocsin groups list                  what fires, and what fired
 tocsin groups watch                 the same as it happens
 tocsin groups ack 1                 you are on it

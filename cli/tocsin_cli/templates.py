@@ -28,7 +28,8 @@ _DEFAULTS = {
 _ROUTE = "route_condition"
 _CONDITIONS = ("resolve_condition", "acknowledge_condition", _ROUTE)
 
-_slot = click.argument("slot", type=click.Choice(SLOTS))
+_SLOT = click.Choice(SLOTS)  # by this name in usage lines, which all of them would make unreadable
+_slot = click.argument("slot", type=_SLOT, metavar="SLOT")
 _text = click.argument("text", required=False)
 _file = click.option("--file", metavar="FILE|-", help="The template is in this file; - is stdin.")
 
@@ -43,10 +44,13 @@ def templates() -> None:
 
 @templates.command()
 @click.argument("integration", type=names.INTEGRATION)
-@click.argument("slot", type=click.Choice(SLOTS), required=False)
+@click.argument("slot", type=_SLOT, metavar="[SLOT]", required=False)
 @pass_settings
 def show(settings: Settings, integration: str, slot: str | None) -> None:
-    """Show all templates; or, with SLOT, the source of that one as it is."""
+    """Show all templates; or, with SLOT, the source of that one as it is.
+
+    SLOT is grouping_id, resolve_condition, acknowledge_condition, source_link, title or message.
+    """
     with settings.connect() as daemon:
         found = daemon.call(daemon.integrations.GetIntegration, GetIntegrationRequest(name=integration))
     if settings.json:
@@ -65,7 +69,10 @@ def show(settings: Settings, integration: str, slot: str | None) -> None:
 @click.option("--default", "to_default", is_flag=True, help="Remove the template: the default holds again.")
 @pass_settings
 def set_(settings: Settings, integration: str, slot: str, text: str | None, file: str | None, to_default: bool) -> None:
-    """Set one template: TEXT, or --file, or --default."""
+    """Set one template: TEXT, or --file, or --default.
+
+    SLOT is grouping_id, resolve_condition, acknowledge_condition, source_link, title or message.
+    """
     changed = Integration(name=integration)
     changed.templates.SetInParent()  # without a template in it, it says that the default is wanted
     if not to_default:

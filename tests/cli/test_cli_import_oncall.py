@@ -94,7 +94,7 @@ def test_what_has_no_place_here_is_named(run: Run, export: Any) -> None:
         route("R2", "(", 1, routing_type="regex"),
         route("R3", "", 2, routing_type="regex"),
         route("R4", "{{ payload.labels.x }}", 3),
-        route("R5", "\\" * 1_001, 4, routing_type="regex"),
+        route("R5", "x" * 50_001, 4, routing_type="regex"),
         route("R6", "x", 5, routing_type="labels"),
     ]
     files = export([sample], routes)
@@ -112,7 +112,7 @@ def test_what_has_no_place_here_is_named(run: Run, export: Any) -> None:
         "route 2 (R2): wrong regular expression",
         "route 3 (R3): it has no condition",
         "route 4 (R4): it reads payload.labels",
-        "route 5 (R5): ",
+        "route 5 (R5): it has 50,0",
         "route 6 (R6): its kind is labels",
         "escalation chain FDEF of the default route",
         "telegram channel of the default route",
@@ -131,6 +131,23 @@ def test_defaults_that_are_spelled_out_are_not_sent(run: Run, daemon: FakeDaemon
     assert run("import", "oncall", *export([sample], [default_route()])).exit_code == 0
     (request,) = daemon.requests("CreateIntegration")
     assert not request.integration.HasField("templates") or not request.integration.templates.ListFields()
+
+
+def test_defaults_that_differ_are_said_to(run: Run, export: Any) -> None:
+    """Where OnCall's default becomes another one here, the line says which."""
+    sample = integration(templates={"source_link": "{{ payload.alerts[0].generatorURL }}", "web": {}})
+    (found,) = _imported(run, *export([sample], [default_route()]))
+    assert (
+        "template source_link, as the default: it is OnCall's; here that is the address of the Alertmanager"
+        in (found["taken"])
+    )
+
+
+def test_a_long_condition_is_taken_over(run: Run, daemon: FakeDaemon, export: Any) -> None:
+    """A condition may be as long as the daemon allows, 50,000 characters."""
+    condition = "{{ 1 }}" + "x" * 49_990
+    run("import", "oncall", *export([integration()], [route("R1", condition), default_route()]))
+    assert [each.jinja for each in daemon.routes["integrations/i0"]] == [condition]
 
 
 def test_other_types_are_left(run: Run, daemon: FakeDaemon, export: Any) -> None:

@@ -29,6 +29,9 @@ def test_an_unknown_name_is_not_found(run: Run, daemon: FakeDaemon) -> None:
     """A display name that nothing has ends with the code for what does not exist; so does an unknown id."""
     assert run("integrations", "show", "No such one").exit_code == 3
     assert run("integrations", "show", "nosuchone").exit_code == 3
+    # It could be an id by its letters, but for the capital.
+    result = run("integrations", "show", "Production")
+    assert (result.exit_code, result.stderr.count("no integration is called 'Production'")) == (3, 1)
 
 
 def test_the_groups_of_a_deleted_integration_can_be_listed(run: Run, daemon: FakeDaemon) -> None:

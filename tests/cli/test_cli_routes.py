@@ -109,7 +109,9 @@ def test_test_marks_the_route_that_is_taken(run: Run, daemon: FakeDaemon, tmp_pa
         route="integrations/one/routes/default",
         verdicts=[
             routes_api.RouteVerdict(route="integrations/one/routes/a", reason='team="a" does not hold: it is "b"'),
-            routes_api.RouteVerdict(route="integrations/one/routes/b", error="line 1: 'x' is undefined"),
+            routes_api.RouteVerdict(
+                route="integrations/one/routes/b", reason="its condition failed", error="line 1: 'x'"
+            ),
             routes_api.RouteVerdict(
                 route="integrations/one/routes/default", matched=True, reason="it takes everything"
             ),
@@ -120,7 +122,7 @@ def test_test_marks_the_route_that_is_taken(run: Run, daemon: FakeDaemon, tmp_pa
     lines = result.stdout.splitlines()
     assert ["->" in line for line in lines] == [False, False, False, True]
     assert 'team="a" does not hold: it is "b"' in lines[1]
-    assert "failed: line 1: 'x' is undefined" in lines[2]
+    assert lines[2].endswith("its condition failed: line 1: 'x'")
     assert "alertGroups/7" in result.stderr
     assert json.loads(run("routes", "test", "one", "-o", "json").stdout)["route"] == "integrations/one/routes/default"
     (tmp_path / "payload.json").write_text('{"status": "firing"}')

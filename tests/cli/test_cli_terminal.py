@@ -98,7 +98,7 @@ def test_times_are_local_with_their_age(daemon: FakeDaemon) -> None:
     _, seen = on_terminal(daemon, "heartbeats", "show", "one", env={"TZ": "Asia/Kolkata"})
     assert "lastBeatTime: 2024-01-15 17:30:00 (" in seen
     assert "d ago)" in seen
-    assert "(in 3d)" in seen
+    assert "(in 3d1h)" in seen
 
 
 def test_the_year_one_is_shown_as_it_is(daemon: FakeDaemon) -> None:

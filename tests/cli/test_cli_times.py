@@ -28,6 +28,9 @@ def opened(moment: datetime) -> AlertGroup:
         ("2028-03-01T00:00:00Z", datetime(2028, 2, 28, tzinfo=UTC), "(2d ago)"),
         ("2026-11-23T12:00:00Z", datetime(2026, 11, 23, 12, 0, 0, 400_000, tzinfo=UTC), "(in 0s)"),
         ("2026-11-23T12:00:00Z", datetime(2026, 11, 23, 12, 9, tzinfo=UTC), "(in 9m)"),
+        ("2026-11-23T12:00:00Z", datetime(2026, 11, 23, 13, 59, 59, 900_000, tzinfo=UTC), "(in 2h)"),
+        ("2026-11-23T12:00:00Z", datetime(2026, 11, 23, 13, 58, 40, tzinfo=UTC), "(in 1h59m)"),
+        ("2026-11-23T12:00:00Z", datetime(2026, 11, 24, 13, 20, tzinfo=UTC), "(in 1d1h)"),
     ],
 )
 def test_how_long_ago(stopped_at: str, opened_at: datetime, expected: str) -> None:

@@ -74,7 +74,7 @@ def test_list_tells_of_each_token_what_it_is_and_when_it_was_used(run: Run, daem
     assert title.split("  ")[0] == "NAME"
     assert row.startswith("apiTokens/one  viewer  grafana ")
     assert " ann " in row
-    assert "(in 3d)" in row
+    assert "(in 3d1h)" in row
     assert row.endswith("(2h ago)")
     assert len(rest) == 60
     assert rest[0].split()[-2:] == ["never", "never"]

@@ -68,9 +68,9 @@ def test_no_reason_is_written_as_a_string() -> None:
 
 
 def test_metadata_are_those_of_the_table() -> None:
-    """Whatever an error tells beside its resource and its field is documented, and always told."""
+    """Whatever an error tells beside its resource and its fields is documented, and always told."""
     for place, call in errors():
-        told = {keyword.arg for keyword in call.keywords} - {"field", "resource"}
+        told = {keyword.arg for keyword in call.keywords} - {"field", "violations", "resource"}
         assert told == set(Reason[reason_of(call)].value.metadata), place
 
 

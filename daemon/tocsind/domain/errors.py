@@ -4,25 +4,53 @@ The domain raises these; `rpc/error_details.py` turns them into gRPC statuses. T
 one table; the message is for people and says what and where. Nothing was changed when one is raised.
 """
 
+from collections.abc import Sequence
+
 from tocsind.domain.reasons import Code, Reason
 
-__all__ = ["Code", "Reason", "TocsinError", "invalid", "not_found", "not_in_time", "too_many", "unavailable"]
+__all__ = [
+    "Code",
+    "Reason",
+    "TocsinError",
+    "Violation",
+    "invalid",
+    "not_found",
+    "not_in_time",
+    "refuse",
+    "too_many",
+    "unavailable",
+]
+
+
+Violation = tuple[str, str]
+"""The path of a value in the request, and what it must be."""
 
 
 class TocsinError(Exception):
     """A refusal: why, and a message for people.
 
     `field` is the path of what is wrong in the request message, such as `integration.display_name`, or the name of the
-    metadata. `resource` is the resource name of what the refusal is about. What else machines are told is named in the
+    metadata; where several values are wrong, it is the first, and `violations` are all, each with what it must be.
+    `resource` is the resource name of what the refusal is about. What else machines are told is named in the
     table beside the reason.
     """
 
-    def __init__(self, reason: Reason, message: str, *, field: str = "", resource: str = "", **metadata: str) -> None:
+    def __init__(
+        self,
+        reason: Reason,
+        message: str,
+        *,
+        field: str = "",
+        resource: str = "",
+        violations: Sequence[Violation] = (),
+        **metadata: str,
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.field = field
         self.resource = resource
+        self.violations = violations
         self.metadata = metadata
 
     @property
@@ -34,6 +62,13 @@ class TocsinError(Exception):
 def invalid(field: str, message: str) -> TocsinError:
     """A value in the request is not what it must be; `field` is its path."""
     return TocsinError(Reason.INVALID_FIELD, f"{field}: {message}", field=field)
+
+
+def refuse(violations: Sequence[Violation]) -> None:
+    """Raises TocsinError (INVALID) where values in the request are not what they must be."""
+    if violations:
+        message = "; ".join(f"{field}: {wanted}" for field, wanted in violations)
+        raise TocsinError(Reason.INVALID_FIELD, message, field=violations[0][0], violations=violations)
 
 
 def too_many(field: str, most: int) -> TocsinError:

@@ -13,10 +13,10 @@ Rules
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from tocsind.domain.errors import invalid
+from tocsind.domain.errors import Violation
 from tocsind.domain.etag import etag
 from tocsind.domain.maintenance import Maintenance
 from tocsind.domain.template import MAX_SOURCE, Slot
@@ -86,41 +86,32 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def check_token(token: str) -> None:
-    """Raises TocsinError (INVALID) where a token that somebody chose may not be one. It is not in the message."""
-    if not MIN_TOKEN <= len(token) <= MAX_TOKEN or not _TOKEN_CHARACTERS.issuperset(token):
-        raise invalid("token", f"must be {MIN_TOKEN} to {MAX_TOKEN} of the characters A-Z, a-z, 0-9, - and _")
-
-
 def token_hash(token: str) -> bytes:
     """Returns what a token is looked up by."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-def check(integration: Integration) -> None:
-    """Raises TocsinError (INVALID, with the field) where a setting is not what it may be."""
-    if (
-        not 1 <= len(integration.display_name) <= MAX_NAME
-        or integration.display_name != integration.display_name.strip()
-    ):
-        raise invalid("integration.display_name", f"must be 1 to {MAX_NAME} characters, without space at its ends")
+def violations(integration: Integration) -> Iterator[Violation]:
+    """Yields the settings that are not what they may be. Whether a template can be compiled is not known here."""
+    name = integration.display_name
+    if not 1 <= len(name) <= MAX_NAME or name != name.strip():
+        yield "integration.display_name", f"must be 1 to {MAX_NAME} characters, without space at its ends"
     if len(integration.description) > MAX_DESCRIPTION:
-        raise invalid("integration.description", f"must be at most {MAX_DESCRIPTION} characters")
+        yield "integration.description", f"must be at most {MAX_DESCRIPTION} characters"
     if integration.type not in TYPES:
-        raise invalid("integration.type", f"must be one of: {', '.join(TYPES)}")
+        yield "integration.type", f"must be one of: {', '.join(TYPES)}"
     if not 0 <= integration.reopen_window <= MAX_REOPEN_WINDOW:
-        raise invalid("integration.reopen_window", "must be 0 (off) to 7 days")
+        yield "integration.reopen_window", "must be 0 (off) to 7 days"
     if integration.stale_after and not MIN_STALE_AFTER <= integration.stale_after <= MAX_STALE_AFTER:
-        raise invalid("integration.stale_after", "must be 0 (off) or 1 minute to 30 days")
+        yield "integration.stale_after", "must be 0 (off) or 1 minute to 30 days"
     if not MIN_RETENTION <= integration.retention <= MAX_RETENTION:
-        raise invalid("integration.retention", "must be 1 hour to 3,650 days")
+        yield "integration.retention", "must be 1 hour to 3,650 days"
     if integration.rate_limit is not None and not 0 <= integration.rate_limit <= MAX_RATE_LIMIT:
-        raise invalid("integration.rate_limit", f"must be 0 (none) to {MAX_RATE_LIMIT:,}")
-    check_templates(integration.templates)
-
-
-def check_templates(templates: Mapping[Slot, str]) -> None:
-    """Raises TocsinError (INVALID, with the field) where a template is too long."""
-    for slot, source in templates.items():
+        yield "integration.rate_limit", f"must be 0 (none) to {MAX_RATE_LIMIT:,}"
+    token = integration.token
+    if token and not (MIN_TOKEN <= len(token) <= MAX_TOKEN and _TOKEN_CHARACTERS.issuperset(token)):
+        # The token itself is in no message.
+        yield "token", f"must be {MIN_TOKEN} to {MAX_TOKEN} of the characters A-Z, a-z, 0-9, - and _"
+    for slot, source in integration.templates.items():
         if len(source) > MAX_SOURCE:
-            raise invalid(f"integration.templates.{slot.value}", f"must be at most {MAX_SOURCE:,} characters")
+            yield f"integration.templates.{slot.value}", f"must be at most {MAX_SOURCE:,} characters"

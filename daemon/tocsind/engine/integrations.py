@@ -9,7 +9,7 @@ from tocsind.domain import etag as etags
 from tocsind.domain import integration as rules
 from tocsind.domain.access import Caller
 from tocsind.domain.alert_group import Action
-from tocsind.domain.errors import Reason, TocsinError, invalid, not_found
+from tocsind.domain.errors import Reason, TocsinError, invalid, not_found, refuse
 from tocsind.domain.heartbeat import Heartbeat
 from tocsind.domain.identity import new_public_id
 from tocsind.domain.integration import BUILT_IN, Integration
@@ -29,10 +29,9 @@ CLOSED_AT_ONCE = 200
 def create(transaction: Transaction, memory: Memory, wanted: Integration, *, by: Caller) -> Integration:
     """Creates an integration with a new id, and its heartbeat; with a new token unless it brings one. TocsinError:
     INVALID, EXISTS."""
-    rules.check(wanted)
+    refuse(list(rules.violations(wanted)))
     _refuse_taken_name(transaction, wanted)
     if wanted.token:
-        rules.check_token(wanted.token)
         _refuse_taken_token(transaction, wanted.token)
     new = replace(
         wanted,
@@ -72,7 +71,7 @@ def update(
     templates = {**settings.pop("templates", before.templates), **single}
     templates = {slot: source for slot, source in templates.items() if source}
     changed = replace(before, **settings, templates=templates, updated=transaction.now)
-    rules.check(changed)
+    refuse(list(rules.violations(changed)))
     _refuse_taken_name(transaction, changed)
     integrations.update(transaction.connection, changed)
     audit.record(transaction, by, changed.name, audit.of_integration(before), audit.of_integration(changed))

@@ -110,6 +110,8 @@ def end_with(transaction: Transaction, memory: Memory, groups: Iterable[AlertGro
         integration = _collecting_for(transaction, memory, group)
         if integration is not None and integration.maintenance is not None:
             before = audit.of_maintenance(integration.maintenance)
+            group.source_firing = False
+            group.resolved_count, group.firing_count = group.resolved_count + group.firing_count, 0
             _forget(transaction, memory, integration.maintenance)
             audit.record(transaction, by, integration.name, before, audit.NOTHING)
 
@@ -212,6 +214,7 @@ def _forget(transaction: Transaction, memory: Memory, known: Maintenance) -> Non
     maintenances.delete(transaction.connection, known.integration_id)
     transaction.after_commit(partial(memory.maintenances.cancel, known.integration_id))
     if known.group_id is not None:
+        maintenances.settle(transaction.connection, known.group_id, transaction.now)
         maintenances.begin_release(transaction.connection, known.group_id)
         transaction.after_commit(partial(memory.releasing.add, known.group_id))
     memory.forget_integrations()

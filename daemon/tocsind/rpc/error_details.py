@@ -72,11 +72,13 @@ def _details(error: TocsinError) -> Iterator[Message]:
     metadata = {key: value for key, value in told.items() if value}
     yield error_details_pb2.ErrorInfo(reason=error.reason.name, domain=DOMAIN, metadata=metadata)
     if in_request:
-        description = error.message.removeprefix(f"{error.field}: ")
-        violation = error_details_pb2.BadRequest.FieldViolation(
-            field=error.field, description=description, reason=error.reason.name
+        violations = error.violations or [(error.field, error.message.removeprefix(f"{error.field}: "))]
+        yield error_details_pb2.BadRequest(
+            field_violations=[
+                error_details_pb2.BadRequest.FieldViolation(field=field, description=wanted, reason=error.reason.name)
+                for field, wanted in violations
+            ]
         )
-        yield error_details_pb2.BadRequest(field_violations=[violation])
     if error.code in (Code.NOT_FOUND, Code.EXISTS):
         yield error_details_pb2.ResourceInfo(
             resource_type=resource_type(error.resource), resource_name=error.resource, description=error.message

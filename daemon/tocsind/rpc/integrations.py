@@ -8,9 +8,10 @@ import grpc
 from google.protobuf import empty_pb2
 
 from tocsin.v1 import integrations_pb2, integrations_pb2_grpc
+from tocsind.domain import integration as rules
 from tocsind.domain.access import Role
 from tocsind.domain.alert_group import AlertGroup
-from tocsind.domain.errors import not_found
+from tocsind.domain.errors import not_found, refuse
 from tocsind.domain.integration import Integration
 from tocsind.domain.template import Slot
 from tocsind.engine import demo, maintenance
@@ -19,7 +20,7 @@ from tocsind.engine.engine import Engine
 from tocsind.rpc import decode, encode, names, paging
 from tocsind.rpc.access import caller
 from tocsind.rpc.mutation import change
-from tocsind.rpc.templates import check_templates
+from tocsind.rpc.templates import violations
 from tocsind.sqlite import integrations as rows
 
 _SCOPE = "integrations"
@@ -50,7 +51,7 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
             templates=templates,
             rate_limit=_rate_limit(asked),
         )
-        check_templates(self._engine, templates, "integration.templates")
+        refuse([*rules.violations(wanted), *violations(self._engine, templates, "integration.templates")])
         return self._whole(change(self._engine, request, self._encode, jobs.create, wanted, by=caller()))
 
     def GetIntegration(
@@ -85,7 +86,7 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
         changes = _changes(request.integration, request.update_mask.paths)
         one_by_one = {slot: changes[path] for path, slot in jobs.ONE_TEMPLATE.items() if path in changes}
         templates = changes.get("templates", {}) | one_by_one
-        check_templates(self._engine, templates, "integration.templates")
+        refuse(list(violations(self._engine, templates, "integration.templates")))
         etag = request.integration.etag
         return self._whole(
             change(self._engine, request, self._encode, jobs.update, public_id, changes, etag, by=caller())

@@ -1,11 +1,11 @@
 """TemplateService, and what other services check templates with before they save them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import grpc
 
 from tocsin.v1 import templates_pb2, templates_pb2_grpc
-from tocsind.domain.errors import Reason, TocsinError, invalid, not_found, not_in_time
+from tocsind.domain.errors import Reason, TocsinError, Violation, invalid, not_found, not_in_time, refuse
 from tocsind.domain.rulebook import Rulebook
 from tocsind.domain.template import MAX_SOURCE, Slot
 from tocsind.engine.engine import Engine
@@ -62,25 +62,27 @@ class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
         )
 
 
-def check_templates(engine: Engine, templates: Mapping[Slot, str], field: str) -> None:
-    """Compiles templates before they are saved; `field` is the path of the message that holds them, such as
-    `integration.templates`. TocsinError (INVALID) for the first that is none, with its field, line and error;
-    UNAVAILABLE where they cannot be checked now."""
-    _check(engine, {f"{field}.{slot.value}": source for slot, source in templates.items()})
+def violations(engine: Engine, templates: Mapping[Slot, str], field: str) -> Iterator[Violation]:
+    """Compiles templates before they are saved, and yields those that are none, with line and error; those that are too
+    long are passed over. `field` is the path of the message that holds them, such as `integration.templates`.
+    TocsinError (UNAVAILABLE) where they cannot be checked now."""
+    sources = {slot: source for slot, source in templates.items() if len(source) <= MAX_SOURCE}
+    for slot, wanted in zip(sources, _wanted(engine, list(sources.values())), strict=True):
+        if wanted:
+            yield f"{field}.{slot.value}", wanted
 
 
 def check_template(engine: Engine, source: str, field: str) -> None:
-    """The same for one template; `field` is the path of the field that holds it, such as `route.jinja`."""
-    _check(engine, {field: source})
+    """The same for one template of the right length; `field` is the path of the field that holds it, such as
+    `route.jinja`. TocsinError (INVALID)."""
+    (wanted,) = _wanted(engine, [source])
+    refuse([(field, wanted)] if wanted else [])
 
 
-def _check(engine: Engine, sources: Mapping[str, str]) -> None:
-    for field, source in sources.items():
-        if len(source) > MAX_SOURCE:
-            raise invalid(field, f"must be at most {MAX_SOURCE:,} characters")
-    for field, made in zip(sources, engine.renderer.check(list(sources.values())), strict=True):
+def _wanted(engine: Engine, sources: Sequence[str]) -> Iterator[str]:
+    """Yields for each source what it must be and is not, or ""."""
+    for made in engine.renderer.check(sources):
         if made.error in NO_FAULT_OF_ITS_OWN:
             raise not_in_time(f"templates cannot be checked now: {made.error}")
-        if made.error:
-            where = f"line {made.line}: " if made.line else ""
-            raise invalid(field, f"is not a template: {where}{made.error}")
+        where = f"line {made.line}: " if made.line else ""
+        yield f"is not a template: {where}{made.error}" if made.error else ""

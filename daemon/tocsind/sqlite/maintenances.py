@@ -6,6 +6,7 @@ from typing import Any
 
 from tocsind.domain.alert_group import OPEN_STATES, State
 from tocsind.domain.maintenance import Maintenance, Mode
+from tocsind.domain.snapshot import AlertState
 
 COLUMNS = "integration_id, mode, starts_at, ends_at, running, group_id, actor, changed_at"
 
@@ -41,6 +42,18 @@ def count_collected(connection: sqlite3.Connection, group_id: int) -> tuple[int,
     query = "SELECT count(*) FROM alert_groups WHERE collected_by = ? AND state = ?"
     counts = {state: connection.execute(query, (group_id, state)).fetchone()[0] for state in State}
     return sum(counts[state] for state in OPEN_STATES), counts[State.RESOLVED]
+
+
+def settle(connection: sqlite3.Connection, group_id: int, now: int) -> None:
+    """Nothing fires any more of what a group that collected was about."""
+    connection.execute(
+        "UPDATE alerts SET state = ?, ended_at = ? WHERE group_id = ?", (AlertState.RESOLVED, now, group_id)
+    )
+    connection.execute(
+        "UPDATE alert_groups SET source_firing = 0, resolved_count = resolved_count + firing_count, firing_count = 0 "
+        "WHERE id = ?",
+        (group_id,),
+    )
 
 
 def begin_release(connection: sqlite3.Connection, group_id: int) -> None:

@@ -162,6 +162,7 @@ def test_what_still_fires_is_released(daemon: RunningDaemon, how: str, end: str)
         expected_reason = {"wipe": AlertGroup.WIPED}.get(how, AlertGroup.USER)
         assert found.state == AlertGroup.RESOLVED
         assert found.resolve_reason == (AlertGroup.MAINTENANCE_ENDED if by_itself else expected_reason)
+        assert (found.firing_alert_count, found.source_firing) == (0, False)
         assert found.state_actor == ("" if how == "timer" else "ada" if how == "stop" else found.state_actor)
     if how not in ("wipe", "delete"):
         text = "the maintenance ended: of what was collected 2 released, 1 resolved meanwhile"

@@ -136,6 +136,33 @@ def test_what_may_not_be_is_named_and_nothing_is_done(
         assert daemon.sql("SELECT count(*) FROM integrations WHERE type = 'alertmanager'") == [(1,)]
 
 
+def test_everything_that_is_wrong_is_told_at_once(daemon: RunningDaemon) -> None:
+    """Each value with its field and what it must be, templates among them; and nothing is created."""
+    with pytest.raises(grpc.RpcError) as refusal:
+        create(
+            daemon,
+            token="short",
+            display_name="",
+            rate_limit=-1,
+            retention=duration(0),
+            templates=Templates(title="{{", message="x" * 50_001),
+        )
+    found = {violation.field: violation.description for violation in details(refusal.value)[1].field_violations}
+
+    assert set(found) == {
+        "token",
+        "integration.display_name",
+        "integration.rate_limit",
+        "integration.retention",
+        "integration.templates.message",
+        "integration.templates.title",
+    }
+    assert found["integration.retention"] == "must be 1 hour to 3,650 days"
+    assert all(description in refusal.value.details() for description in found.values())
+    assert "short" not in refusal.value.details()
+    assert daemon.sql("SELECT count(*) FROM integrations WHERE type <> 'tocsin'") == [(0,)]
+
+
 def test_the_longest_templates_can_be_saved(daemon: RunningDaemon) -> None:
     """All six of them, each of any characters."""
     longest = Templates(**{field.name: "ü" * 50_000 for field in Templates.DESCRIPTOR.fields})

@@ -13,7 +13,7 @@ from templated import said, template
 from tocsin.v1 import templates_pb2, templates_pb2_grpc
 from tocsind.domain.errors import Code, Reason, TocsinError
 from tocsind.domain.template import Slot
-from tocsind.rpc.templates import check_template, check_templates
+from tocsind.rpc.templates import check_template, violations
 
 Request = templates_pb2.PreviewTemplateRequest
 PAYLOAD = json.dumps({"status": "firing", "groupKey": "k", "commonLabels": {"alertname": "Lag"}, "alerts": []})
@@ -109,18 +109,17 @@ def test_bad_requests(daemon: RunningDaemon) -> None:
 
 
 def test_templates_are_checked_before_they_are_saved(daemon: RunningDaemon) -> None:
-    """The first that is none is refused with its field, its line and what is wrong; what can be compiled passes."""
+    """What is none is told of with its field, its line and what is wrong; what can be compiled passes."""
     fine = {Slot.TITLE: "{{ payload.a.b }}", Slot.MESSAGE: "{% for x in payload %}{{ x }}{% endfor %}"}
-    check_templates(daemon.engine, fine, "integration.templates")
+    assert list(violations(daemon.engine, fine, "integration.templates")) == []
     check_template(daemon.engine, "{{ labels.severity == 'critical' }}", "route.jinja")
-    with pytest.raises(TocsinError) as caught:
-        check_templates(daemon.engine, {**fine, Slot.GROUPING_ID: "\n{{ nope"}, "integration.templates")
-    assert (caught.value.reason, caught.value.field) == (Reason.INVALID_FIELD, "integration.templates.grouping_id")
-    assert "line 2: " in caught.value.message
-    with pytest.raises(TocsinError, match="at most"):
-        check_template(daemon.engine, "x" * 50_001, "route.jinja")
-    with pytest.raises(TocsinError, match="No filter named 'nonsense'"):
+    wrong = {**fine, Slot.GROUPING_ID: "\n{{ nope", Slot.SOURCE_LINK: "{{ }}"}
+    link, grouping = sorted(violations(daemon.engine, wrong, "integration.templates"), reverse=True)
+    assert (link[0], grouping[0]) == ("integration.templates.source_link", "integration.templates.grouping_id")
+    assert "line 2: " in grouping[1]
+    with pytest.raises(TocsinError, match="No filter named 'nonsense'") as caught:
         check_template(daemon.engine, "{{ x | nonsense }}", "route.jinja")
+    assert (caught.value.reason, caught.value.field) == (Reason.INVALID_FIELD, "route.jinja")
 
 
 def test_where_nothing_can_be_checked_nothing_is_refused_for_its_content(
