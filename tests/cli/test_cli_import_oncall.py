@@ -296,3 +296,13 @@ def test_pages_that_are_missing_are_said(run: Run, tmp_path: Path) -> None:
     result = run("import", "oncall", str(tmp_path / "f"))
     assert result.exit_code == 1
     assert "1 of 120 integrations" in result.stderr
+
+
+def test_a_long_condition_is_taken_over(run: Run, daemon: FakeDaemon, export: Any) -> None:
+    """It may be as long as any template, and no longer."""
+    fits, too_long = "{# " + "x" * 49_991 + " #}{{ 1 }}", "x" * 50_001
+    routes = [route("RFITS", fits, 0), route("RLONG", too_long, 1), default_route()]
+    (imported,) = _imported(run, *export([integration()], routes))
+    assert [request.route.jinja for request in daemon.requests("CreateRoute")] == [fits]
+    (left,) = [line for line in imported["notTaken"] if "RLONG" in line]
+    assert "50,001 characters, of 50,000 at most" in left
