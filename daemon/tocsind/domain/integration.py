@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from tocsind.domain.errors import invalid
 from tocsind.domain.etag import etag
 from tocsind.domain.maintenance import Maintenance
-from tocsind.domain.template import MAX_SOURCE, Slot
+from tocsind.domain.template import Slot, check_source
 from tocsind.domain.units import DAY, HOUR, SECOND
 
 ALERTMANAGER = "alertmanager"
@@ -116,11 +116,5 @@ def check(integration: Integration) -> None:
         raise invalid("integration.retention", "must be 1 hour to 3,650 days")
     if integration.rate_limit is not None and not 0 <= integration.rate_limit <= MAX_RATE_LIMIT:
         raise invalid("integration.rate_limit", f"must be 0 (none) to {MAX_RATE_LIMIT:,}")
-    check_templates(integration.templates)
-
-
-def check_templates(templates: Mapping[Slot, str]) -> None:
-    """Raises TocsinError (INVALID, with the field) where a template is too long."""
-    for slot, source in templates.items():
-        if len(source) > MAX_SOURCE:
-            raise invalid(f"integration.templates.{slot.value}", f"must be at most {MAX_SOURCE:,} characters")
+    for slot, source in integration.templates.items():
+        check_source(source, slot.path)

@@ -10,6 +10,8 @@ Rules
 
 from enum import Enum
 
+from tocsind.domain.errors import invalid
+
 MAX_SOURCE = 50_000
 MAX_RESULT = 50_000
 MAX_TITLE = 500
@@ -27,6 +29,18 @@ class Slot(Enum):
     SOURCE_LINK = "source_link"
     TITLE = "title"
     MESSAGE = "message"
+
+    @property
+    def path(self) -> str:
+        """The path of its field in a request that sets it."""
+        return f"integration.templates.{self.value}"
+
+
+def check_source(source: str, field: str) -> None:
+    """Raises TocsinError (INVALID, with this field) where a template is too long. Whether it can be compiled is not
+    known here."""
+    if len(source) > MAX_SOURCE:
+        raise invalid(field, f"must be at most {MAX_SOURCE:,} characters")
 
 
 def limit(slot: Slot | None) -> int:

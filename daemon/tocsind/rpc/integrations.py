@@ -1,7 +1,7 @@
 """IntegrationService."""
 
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import grpc
@@ -19,7 +19,7 @@ from tocsind.engine.engine import Engine
 from tocsind.rpc import decode, encode, names, paging
 from tocsind.rpc.access import caller
 from tocsind.rpc.mutation import change
-from tocsind.rpc.templates import check_templates
+from tocsind.rpc.templates import check_jinja
 from tocsind.sqlite import integrations as rows
 
 _SCOPE = "integrations"
@@ -50,7 +50,7 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
             templates=templates,
             rate_limit=_rate_limit(asked),
         )
-        check_templates(self._engine, templates, "integration.templates")
+        self._check(templates)
         return self._whole(change(self._engine, request, self._encode, jobs.create, wanted, by=caller()))
 
     def GetIntegration(
@@ -84,8 +84,7 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
         public_id = names.integration_id(request.integration.name, "integration.name")
         changes = _changes(request.integration, request.update_mask.paths)
         one_by_one = {slot: changes[path] for path, slot in jobs.ONE_TEMPLATE.items() if path in changes}
-        templates = changes.get("templates", {}) | one_by_one
-        check_templates(self._engine, templates, "integration.templates")
+        self._check(changes.get("templates", {}) | one_by_one)
         etag = request.integration.etag
         return self._whole(
             change(self._engine, request, self._encode, jobs.update, public_id, changes, etag, by=caller())
@@ -144,6 +143,10 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
                 now = self._encode(found)
                 answer.token, answer.url, answer.heartbeat_url = now.token, now.url, now.heartbeat_url
         return answer
+
+    def _check(self, templates: Mapping[Slot, str]) -> None:
+        """Refuses a template before the writer is bothered with it: compiling one takes its time."""
+        check_jinja(self._engine, {slot.path: source for slot, source in templates.items()})
 
     def _encode(self, found: Integration) -> integrations_pb2.Integration:
         return encode.integration(found, self._base_url, secrets=caller().role is Role.ADMIN)

@@ -7,7 +7,7 @@ import grpc
 from tocsin.v1 import templates_pb2, templates_pb2_grpc
 from tocsind.domain.errors import Reason, TocsinError, invalid, not_found, unavailable
 from tocsind.domain.rulebook import Rulebook
-from tocsind.domain.template import MAX_SOURCE, Slot
+from tocsind.domain.template import Slot, check_source
 from tocsind.engine.engine import Engine
 from tocsind.rendering.renderer import NO_FAULT_OF_ITS_OWN
 from tocsind.rpc import names, payloads
@@ -33,8 +33,7 @@ class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
     ) -> templates_pb2.PreviewTemplateResponse:
         """Renders a template."""
         public_id = names.integration_id(request.integration, "integration")
-        if len(request.template) > MAX_SOURCE:
-            raise invalid("template", f"must be at most {MAX_SOURCE:,} characters")
+        check_source(request.template, "template")
         if request.use not in _SLOTS:
             raise invalid("use", "must be one of PreviewTemplateRequest.Use")
         with self._engine.store.reading() as connection:
@@ -42,12 +41,7 @@ class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
             if integration is None:
                 raise not_found(request.integration)
             rulebook = Rulebook(integration, routes.of_integration(connection, integration.id))
-            if request.WhichOneof("given") == "payload":
-                sample = payloads.given(request.payload)
-            elif request.WhichOneof("given") == "alert_group":
-                sample = payloads.of_group(connection, integration, request.alert_group)
-            else:
-                sample = payloads.last(connection, integration)
+            sample = payloads.wanted(connection, integration, request)
         if sample.payload is None:
             message = f"no notification made {sample.group}: give a payload"
             raise TocsinError(Reason.NO_PAYLOAD, message, resource=sample.group)
@@ -62,22 +56,12 @@ class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
         )
 
 
-def check_templates(engine: Engine, templates: Mapping[Slot, str], field: str) -> None:
-    """Compiles templates before they are saved; `field` is the path of the message that holds them, such as
-    `integration.templates`. TocsinError (INVALID) for the first that is none, with its field, line and error;
-    UNAVAILABLE where they cannot be checked now."""
-    _check(engine, {f"{field}.{slot.value}": source for slot, source in templates.items()})
-
-
-def check_template(engine: Engine, source: str, field: str) -> None:
-    """The same for one template; `field` is the path of the field that holds it, such as `route.jinja`."""
-    _check(engine, {field: source})
-
-
-def _check(engine: Engine, sources: Mapping[str, str]) -> None:
+def check_jinja(engine: Engine, sources: Mapping[str, str]) -> None:
+    """Compiles templates before they are saved, each under the path of its field in the request. TocsinError (INVALID)
+    for the first that is too long or no template, with its line and error; UNAVAILABLE where they cannot be checked
+    now."""
     for field, source in sources.items():
-        if len(source) > MAX_SOURCE:
-            raise invalid(field, f"must be at most {MAX_SOURCE:,} characters")
+        check_source(source, field)
     for field, made in zip(sources, engine.renderer.check(list(sources.values())), strict=True):
         if made.error in NO_FAULT_OF_ITS_OWN:
             raise unavailable(f"templates cannot be checked now: {made.error}")

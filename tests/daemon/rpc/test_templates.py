@@ -12,8 +12,7 @@ from templated import said, template
 
 from tocsin.v1 import templates_pb2, templates_pb2_grpc
 from tocsind.domain.errors import Code, Reason, TocsinError
-from tocsind.domain.template import Slot
-from tocsind.rpc.templates import check_template, check_templates
+from tocsind.rpc.templates import check_jinja
 
 Request = templates_pb2.PreviewTemplateRequest
 PAYLOAD = json.dumps({"status": "firing", "groupKey": "k", "commonLabels": {"alertname": "Lag"}, "alerts": []})
@@ -110,17 +109,16 @@ def test_bad_requests(daemon: RunningDaemon) -> None:
 
 def test_templates_are_checked_before_they_are_saved(daemon: RunningDaemon) -> None:
     """The first that is none is refused with its field, its line and what is wrong; what can be compiled passes."""
-    fine = {Slot.TITLE: "{{ payload.a.b }}", Slot.MESSAGE: "{% for x in payload %}{{ x }}{% endfor %}"}
-    check_templates(daemon.engine, fine, "integration.templates")
-    check_template(daemon.engine, "{{ labels.severity == 'critical' }}", "route.jinja")
+    fine = {"a": "{{ payload.a.b }}", "b": "{% for x in payload %}{{ x }}{% endfor %}", "c": "{{ labels.x == 'y' }}"}
+    check_jinja(daemon.engine, fine)
     with pytest.raises(TocsinError) as caught:
-        check_templates(daemon.engine, {**fine, Slot.GROUPING_ID: "\n{{ nope"}, "integration.templates")
-    assert (caught.value.reason, caught.value.field) == (Reason.INVALID_FIELD, "integration.templates.grouping_id")
+        check_jinja(daemon.engine, {**fine, "route.jinja": "\n{{ nope"})
+    assert (caught.value.reason, caught.value.field) == (Reason.INVALID_FIELD, "route.jinja")
     assert "line 2: " in caught.value.message
-    with pytest.raises(TocsinError, match="at most"):
-        check_template(daemon.engine, "x" * 50_001, "route.jinja")
+    with pytest.raises(TocsinError, match=r"route\.jinja: must be at most"):
+        check_jinja(daemon.engine, {"route.jinja": "x" * 50_001})
     with pytest.raises(TocsinError, match="No filter named 'nonsense'"):
-        check_template(daemon.engine, "{{ x | nonsense }}", "route.jinja")
+        check_jinja(daemon.engine, {"route.jinja": "{{ x | nonsense }}"})
 
 
 def test_where_nothing_can_be_checked_nothing_is_refused_for_its_content(
@@ -129,5 +127,5 @@ def test_where_nothing_can_be_checked_nothing_is_refused_for_its_content(
     """That is told apart from a template that is wrong: trying again may help."""
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(TocsinError) as caught:
-        check_template(daemon.engine, "fine", "route.jinja")
+        check_jinja(daemon.engine, {"route.jinja": "fine"})
     assert caught.value.code is Code.UNAVAILABLE
