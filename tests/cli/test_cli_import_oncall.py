@@ -300,7 +300,7 @@ def test_pages_that_are_missing_are_said(run: Run, tmp_path: Path) -> None:
 
 def test_a_long_condition_is_taken_over(run: Run, daemon: FakeDaemon, export: Any) -> None:
     """It may be as long as any template, and no longer."""
-    fits, too_long = "{# " + "x" * 49_991 + " #}{{ 1 }}", "x" * 50_001
+    fits, too_long = "{# " + "x" * 49_987 + " #}{{ 1 }}", "x" * 50_001
     routes = [route("RFITS", fits, 0), route("RLONG", too_long, 1), default_route()]
     (imported,) = _imported(run, *export([integration()], routes))
     assert [request.route.jinja for request in daemon.requests("CreateRoute")] == [fits]
