@@ -35,9 +35,8 @@ def test_templates_are_called_the_same_everywhere() -> None:
     assert set(oncall_templates._FILTERS) == FILTERS.keys()
 
 
-TEXT = st.one_of(
-    st.sampled_from(["", "db", "a\nb", "a\r\n\tb", "\xa0", "\u200d", "\u2028", "\x85", "x" * 600]), st.text()
-)
+ODD = ["", "db", "a\nb", "a\r\n\tb", "\xa0", "\u200d", "\u2028", "\x85", "x" * 600]
+TEXT = st.one_of(st.sampled_from(ODD), st.text())
 NAMES = st.sampled_from(["alertname", "severity", "zone", "a b", "ß"])
 LABELS = st.dictionaries(NAMES, TEXT)
 
