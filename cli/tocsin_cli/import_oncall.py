@@ -14,10 +14,8 @@ Rules
 """
 
 import json
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -32,6 +30,7 @@ from tocsin.v1.routes_pb2 import CreateRouteRequest, ListRoutesRequest, Route
 from . import oncall_export, output
 from .commands import Group, Settings, notice, pass_settings
 from .connection import FAILED, NOT_ALLOWED, UNREACHABLE, USAGE, CommandError, Connection
+from .payloads import read_text
 
 if TYPE_CHECKING:
     from .oncall_plan import Plan
@@ -96,15 +95,7 @@ def oncall(settings: Settings, files: Sequence[str], dry_run: bool) -> None:
 
 
 def _read(files: Sequence[str]) -> oncall_export.Export:
-    texts: dict[str, str] = {}
-    for file in files:
-        try:
-            data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-            texts["stdin" if file == "-" else file] = data.decode("utf-8")
-        except OSError as error:
-            raise CommandError(f"{file}: {error.strerror}", USAGE) from error
-        except UnicodeDecodeError as error:
-            raise CommandError(f"{file}: it is no UTF-8, from byte {error.start} on", USAGE) from error
+    texts = {"stdin" if file == "-" else file: read_text(file) for file in files}
     try:
         return oncall_export.read(texts)
     except oncall_export.ExportError as error:

@@ -31,10 +31,13 @@ class ResourceName(click.ParamType[str]):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the full resource name; a value that cannot be one ends as wrong usage."""
+        return self._template.format(*self._match(value, param, ctx).groups())
+
+    def _match(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> re.Match[str]:
         match = self._pattern.fullmatch(value)
         if match is None:
             self.fail(f"{value!r} is no {self.name}: write {self._advice}", param, ctx)
-        return self._template.format(*match.groups())
+        return match
 
 
 ALERT_GROUP = ResourceName(
@@ -45,22 +48,13 @@ ALERT_GROUP = ResourceName(
 )
 
 
-class OfIntegration(click.ParamType[str]):
-    """A command-line value that ends up as the resource name of an integration, or of something that belongs to it."""
-
-    def __init__(self, name: str, pattern: str, template: str, advice: str) -> None:
-        """Accept what `pattern` matches, and return `template` filled with its groups, the integration found."""
-        self.name = name
-        self._pattern = re.compile(pattern)
-        self._template = template
-        self._advice = advice
+class OfIntegration(ResourceName):
+    """A command-line value that ends up as the resource name of an integration, or of something that belongs to it.
+    The groups of its pattern have names, and that of the integration is asked for where it has to be."""
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the full resource name; a value that cannot be one ends as wrong usage."""
-        match = self._pattern.fullmatch(value)
-        if match is None:
-            self.fail(f"{value!r} is no {self.name}: write {self._advice}", param, ctx)
-        parts = match.groupdict()
+        parts = self._match(value, param, ctx).groupdict()
         integration = parts["integration"]
         if _FULL.fullmatch(integration) is None:
             if ctx is None or ctx.resilient_parsing:  # a shell completes the line: nobody is asked for anything

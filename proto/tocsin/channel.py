@@ -20,7 +20,8 @@ from typing import Any
 
 import grpc
 
-SERVICES = ("Access", "AlertGroup", "Audit", "Heartbeat", "Integration", "Monitoring", "Note")
+SERVICES = ("Access", "AlertGroup", "Audit", "Heartbeat", "Integration", "Monitoring", "Note", "Route", "Template")
+"""Those that people and tools call: all of the contract but IntakeService, which is the gateways'."""
 
 RETRIES: dict[str, Any] = {
     "maxAttempts": 5,  # the most that gRPC allows

@@ -143,13 +143,6 @@ def test_defaults_that_differ_are_said_to(run: Run, export: Any) -> None:
     )
 
 
-def test_a_long_condition_is_taken_over(run: Run, daemon: FakeDaemon, export: Any) -> None:
-    """A condition may be as long as the daemon allows, 50,000 characters."""
-    condition = "{{ 1 }}" + "x" * 49_990
-    run("import", "oncall", *export([integration()], [route("R1", condition), default_route()]))
-    assert [each.jinja for each in daemon.routes["integrations/i0"]] == [condition]
-
-
 def test_other_types_are_left(run: Run, daemon: FakeDaemon, export: Any) -> None:
     """Integrations that are no Alertmanagers are named and not created."""
     files = export([integration("CW", type="webhook"), integration()], [default_route()])
@@ -313,3 +306,13 @@ def test_pages_that_are_missing_are_said(run: Run, tmp_path: Path) -> None:
     result = run("import", "oncall", str(tmp_path / "f"))
     assert result.exit_code == 1
     assert "1 of 120 integrations" in result.stderr
+
+
+def test_a_long_condition_is_taken_over(run: Run, daemon: FakeDaemon, export: Any) -> None:
+    """It may be as long as any template, and no longer."""
+    fits, too_long = "{# " + "x" * 49_987 + " #}{{ 1 }}", "x" * 50_001
+    routes = [route("RFITS", fits, 0), route("RLONG", too_long, 1), default_route()]
+    (imported,) = _imported(run, *export([integration()], routes))
+    assert [request.route.jinja for request in daemon.requests("CreateRoute")] == [fits]
+    (left,) = [line for line in imported["notTaken"] if "RLONG" in line]
+    assert "50,001 characters, of 50,000 at most" in left

@@ -1,5 +1,6 @@
 """What a call gets without being told, and what becomes of one that fails. Both clients are held to all of it."""
 
+import json
 import pickle
 import subprocess
 import sys
@@ -8,10 +9,12 @@ from pathlib import Path
 
 import grpc
 import pytest
+from contract_methods import SERVICES
 from scripted_daemon import Hold, Refusal, ScriptedDaemon, page
 from ways import Connect, Way
 
 import tocsin
+from tocsin import channel
 from tocsin.errors import of_status
 from tocsin.v1.alert_groups_pb2 import (
     AcknowledgeAlertGroupRequest,
@@ -231,3 +234,12 @@ def test_what_is_not_there_is_missed() -> None:
     """A name that does not exist is an AttributeError, as in any module."""
     with pytest.raises(AttributeError, match="has no attribute 'conect'"):
         tocsin.conect  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_calls_of_every_service_are_tried_again() -> None:
+    """Of all that the contract has, but for the gateways' own."""
+    configuration = json.loads(dict(channel.options("unix:x"))["grpc.service_config"])
+
+    named = {name["service"] for method in configuration["methodConfig"] for name in method["name"]}
+
+    assert named == SERVICES.keys() - {"tocsin.v1.IntakeService"}

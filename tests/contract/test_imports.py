@@ -17,9 +17,16 @@ ARROWS = {
     "daemon/tocsind/sqlite": ["tocsind.sqlite", "tocsind.domain", "tocsind.clock", "tocsind.metrics"],
     "daemon/tocsind/rendering": ["tocsind.rendering", "tocsind.domain", "tocsind.clock", "tocsind.metrics"],
     # What runs in the process that renders knows nothing of the daemon.
-    "daemon/tocsind/rendering/worker.py": ["tocsind.rendering", "tocsind.domain"],
+    "daemon/tocsind/rendering/__main__.py": ["tocsind.rendering.worker"],
+    "daemon/tocsind/rendering/worker.py": [
+        "tocsind.rendering.sandbox",
+        "tocsind.rendering.variables",
+        "tocsind.rendering.wire",
+        "tocsind.domain.template",
+    ],
+    "daemon/tocsind/rendering/wire.py": [],
     "daemon/tocsind/rendering/variables.py": ["tocsind.domain.template"],
-    "daemon/tocsind/rendering/sandbox.py": ["tocsind.rendering"],
+    "daemon/tocsind/rendering/sandbox.py": ["tocsind.rendering.filters"],
     "daemon/tocsind/rendering/filters.py": [],
     "daemon/tocsind/engine": [
         "tocsind.engine",

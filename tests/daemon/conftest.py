@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import structlog
 from fake_clock import FakeClock
-from running_daemon import RunningDaemon, Start
+from running_daemon import Integration, RunningDaemon, Start
 
 from tocsind.sqlite.migrate import migrate
 
@@ -67,6 +67,12 @@ def start(folder: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> It
 def daemon(start: Start) -> RunningDaemon:
     """A running daemon with a gateway that attends."""
     return start()
+
+
+@pytest.fixture
+def integration(daemon: RunningDaemon) -> Integration:
+    """An integration of that daemon."""
+    return daemon.integration()
 
 
 @pytest.fixture

@@ -86,6 +86,11 @@ def reason(error: grpc.RpcError) -> str:
     return str(details(error)[0].reason)
 
 
+def outcome(receipt: Receipt) -> str:
+    """What became of a delivery."""
+    return str(Receipt.Outcome.Name(receipt.outcome))
+
+
 class RunningDaemon:
     """One daemon on one folder; `reopen` and `crash` give its folder to another."""
 

@@ -1,4 +1,4 @@
-"""Integrations with templates and routes, written into a daemon as if somebody had saved them."""
+"""Integrations with templates, written into a daemon as if somebody had saved them: whatever they are, unchecked."""
 
 import json
 import zlib
@@ -23,20 +23,6 @@ def template(daemon: RunningDaemon, integration: Integration, **templates: str) 
         assert found is not None
         wanted = {Slot(name): source for name, source in templates.items()}
         integrations.update(transaction.connection, replace(found, templates=wanted))
-        memory.forget()
-
-    daemon.engine.change(job)
-
-
-def route(daemon: RunningDaemon, integration: Integration, condition: str) -> None:
-    """Gives an integration a route with this Jinja2 condition."""
-
-    def job(transaction: Transaction, memory: Memory) -> None:
-        transaction.connection.execute(
-            "INSERT INTO routes (integration_id, public_id, position, kind, condition, description, created_at, "
-            "updated_at) SELECT id, 'r1', 0, 2, ?, '', 0, 0 FROM integrations WHERE token = ?",
-            (condition, integration.token),
-        )
         memory.forget()
 
     daemon.engine.change(job)

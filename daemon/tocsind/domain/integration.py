@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from tocsind.domain.errors import Violation
 from tocsind.domain.etag import etag
 from tocsind.domain.maintenance import Maintenance
-from tocsind.domain.template import MAX_SOURCE, Slot
+from tocsind.domain.template import TOO_LONG, Slot, too_long
 from tocsind.domain.units import DAY, HOUR, SECOND
 
 ALERTMANAGER = "alertmanager"
@@ -113,5 +113,5 @@ def violations(integration: Integration) -> Iterator[Violation]:
         # The token itself is in no message.
         yield "token", f"must be {MIN_TOKEN} to {MAX_TOKEN} of the characters A-Z, a-z, 0-9, - and _"
     for slot, source in integration.templates.items():
-        if len(source) > MAX_SOURCE:
-            yield f"integration.templates.{slot.value}", f"must be at most {MAX_SOURCE:,} characters"
+        if too_long(source):
+            yield slot.path, TOO_LONG

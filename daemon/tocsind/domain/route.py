@@ -17,14 +17,14 @@ from tocsind.domain import matchers
 from tocsind.domain.errors import Reason, TocsinError, invalid
 from tocsind.domain.etag import etag
 from tocsind.domain.matchers import Matchers
-from tocsind.domain.template import MAX_SOURCE
+from tocsind.domain.template import check_source
 
 DEFAULT = "default"
 DEFAULT_ID = 0
 """The id of the default route, for people and in the database."""
 
-MAX_CONDITION = 2_000
-"""Characters of matchers; a Jinja2 condition may be as long as any template."""
+MAX_MATCHERS = 2_000
+"""Characters; a Jinja2 condition may be as long as any template."""
 
 MAX_DESCRIPTION = 2_000
 MOST_ROUTES = 200
@@ -86,10 +86,11 @@ def check(route: Route) -> None:
         raise invalid("route.description", f"must be at most {MAX_DESCRIPTION:,} characters")
     if not route.condition.strip():
         raise invalid(field, "must not be empty: a route has a condition")
-    most = MAX_CONDITION if route.kind is ConditionKind.MATCHERS else MAX_SOURCE
-    if len(route.condition) > most:
-        raise invalid(field, f"must be at most {most:,} characters")
-    if route.kind is ConditionKind.MATCHERS:
+    if route.kind is ConditionKind.JINJA:
+        check_source(route.condition, field)
+    elif len(route.condition) > MAX_MATCHERS:
+        raise invalid(field, f"must be at most {MAX_MATCHERS:,} characters")
+    else:
         matchers.parse(route.condition)
 
 

@@ -10,10 +10,14 @@ Rules
 
 from enum import Enum
 
+from tocsind.domain.errors import invalid
+
 MAX_SOURCE = 50_000
 MAX_RESULT = 50_000
 MAX_TITLE = 500
 """Characters; the limits are Grafana OnCall's."""
+
+TOO_LONG = f"must be at most {MAX_SOURCE:,} characters"
 
 _TRUE = ("1", "true", "ok")
 
@@ -27,6 +31,23 @@ class Slot(Enum):
     SOURCE_LINK = "source_link"
     TITLE = "title"
     MESSAGE = "message"
+
+    @property
+    def path(self) -> str:
+        """The path of its field in a request that sets it."""
+        return f"integration.templates.{self.value}"
+
+
+def too_long(source: str) -> bool:
+    """Whether a template is longer than it may be."""
+    return len(source) > MAX_SOURCE
+
+
+def check_source(source: str, field: str) -> None:
+    """Raises TocsinError (INVALID, with this field) where a template is too long. Whether it can be compiled is not
+    known here."""
+    if too_long(source):
+        raise invalid(field, TOO_LONG)
 
 
 def limit(slot: Slot | None) -> int:

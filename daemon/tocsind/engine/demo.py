@@ -20,15 +20,13 @@ import msgspec
 from tocsind.domain import reading
 from tocsind.domain.access import Caller
 from tocsind.domain.alert_group import AlertGroup, Source
-from tocsind.domain.errors import Reason, TocsinError, not_found
 from tocsind.domain.identity import identity, new_public_id
-from tocsind.domain.integration import BUILT_IN, Integration
 from tocsind.domain.notification import Notification, ReportedAlert
 from tocsind.domain.rulebook import Rendered, Rulebook
 from tocsind.engine import audit
-from tocsind.engine.heartbeat_alerts import moment
 from tocsind.engine.ledger import Ledger
 from tocsind.engine.memory import Memory
+from tocsind.engine.wording import moment
 from tocsind.sqlite.writer import Transaction
 
 ALERTNAME = "DemoAlert"
@@ -87,7 +85,7 @@ def send(
     """Applies a demo alert, with what came of its integration's templates and conditions; returns the group that it
     opened. TocsinError: NOT_FOUND, BUILT_IN."""
     alert = alert if rendered is None else read(alert, rendered)
-    integration = _find(transaction, memory, public_id)
+    integration = memory.not_built_in(transaction.connection, public_id, ": nothing is sent to it")
     ledger = Ledger(transaction, memory)
     key = identity(integration.id, Source.DEMO, alert.grouping_key)
     group = ledger.receive(key, integration, Source.DEMO, alert, rendered).group
@@ -95,16 +93,6 @@ def send(
     ledger.write()
     audit.record(transaction, by, f"alertGroups/{group.id}", audit.NOTHING, audit.of_group(group))
     return group
-
-
-def _find(transaction: Transaction, memory: Memory, public_id: str) -> Integration:
-    found = memory.by_public_id(transaction.connection, public_id)
-    if found is None:
-        raise not_found(f"integrations/{public_id}")
-    if found.type == BUILT_IN:
-        message = f"{found.name} is built in: nothing is sent to it"
-        raise TocsinError(Reason.BUILT_IN, message, resource=found.name)
-    return found
 
 
 def _reported(instance: str, now: int) -> ReportedAlert:

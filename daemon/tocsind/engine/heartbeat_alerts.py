@@ -5,7 +5,6 @@ goes within the reopen window is one group. Their source is a part of their iden
 """
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from tocsind.domain.alert_group import Source
 from tocsind.domain.heartbeat import Heartbeat
@@ -13,8 +12,8 @@ from tocsind.domain.identity import identity
 from tocsind.domain.integration import Integration
 from tocsind.domain.notification import Notification, ReportedAlert
 from tocsind.domain.snapshot import Effect
-from tocsind.domain.units import SECOND
 from tocsind.engine.ledger import Ledger
+from tocsind.engine.wording import moment, span
 
 KEY = "heartbeat"
 ALERTNAME = "HeartbeatMissing"
@@ -79,19 +78,3 @@ def _report(
         reason=reason,
     )
     return ledger.receive(key, integration, Source.HEARTBEAT, notification)
-
-
-def moment(microseconds: int) -> str:
-    """Returns a time for people: ISO 8601, UTC, whole seconds."""
-    return datetime.fromtimestamp(microseconds // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def span(microseconds: int) -> str:
-    """Returns a duration for people, such as `10s`, `1h30m` or `7d`."""
-    seconds = microseconds // SECOND
-    parts = []
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts) or "0s"

@@ -9,7 +9,7 @@ from tocsind.domain import etag as etags
 from tocsind.domain import integration as rules
 from tocsind.domain.access import Caller
 from tocsind.domain.alert_group import Action
-from tocsind.domain.errors import Reason, TocsinError, invalid, not_found, refuse
+from tocsind.domain.errors import Reason, TocsinError, invalid, refuse
 from tocsind.domain.heartbeat import Heartbeat
 from tocsind.domain.identity import new_public_id
 from tocsind.domain.integration import BUILT_IN, Integration
@@ -24,6 +24,7 @@ CHANGEABLE = ("display_name", "description", "reopen_window", "stale_after", "re
 ONE_TEMPLATE = {f"templates.{slot.value}": slot for slot in Slot}
 """What names a single template among what can be changed."""
 CLOSED_AT_ONCE = 200
+_FIXED = " and cannot be changed"
 
 
 def create(transaction: Transaction, memory: Memory, wanted: Integration, *, by: Caller) -> Integration:
@@ -64,7 +65,7 @@ def update(
         if field not in CHANGEABLE and field not in ONE_TEMPLATE:
             what = f"{', '.join(CHANGEABLE)}, or one as {next(iter(ONE_TEMPLATE))}"
             raise invalid("update_mask", f"{field!r} cannot be changed; what can: {what}")
-    before = _find(transaction, public_id)
+    before = memory.not_built_in(transaction.connection, public_id, _FIXED)
     etags.check(etag, before.etag, before.name)
     settings = {field: value for field, value in changes.items() if field in CHANGEABLE}
     single = {ONE_TEMPLATE[field]: value for field, value in changes.items() if field in ONE_TEMPLATE}
@@ -84,7 +85,7 @@ def update(
 
 def rotate_token(transaction: Transaction, memory: Memory, public_id: str, *, by: Caller) -> Integration:
     """Replaces the token. TocsinError: NOT_FOUND."""
-    before = _find(transaction, public_id)
+    before = memory.not_built_in(transaction.connection, public_id, _FIXED)
     changed = replace(before, token=rules.new_token(), updated=transaction.now)
     integrations.update(transaction.connection, changed)
     audit.record(transaction, by, changed.name, audit.of_integration(before), audit.of_integration(changed))
@@ -95,7 +96,7 @@ def rotate_token(transaction: Transaction, memory: Memory, public_id: str, *, by
 def delete(transaction: Transaction, memory: Memory, public_id: str, etag: str = "", *, by: Caller) -> None:
     """Deletes an integration and its heartbeat, and resolves its open groups: the first of them now, so that a small
     integration is gone when this is answered, the rest by housekeeping. TocsinError: NOT_FOUND, ABORTED."""
-    gone = _find(transaction, public_id)
+    gone = memory.not_built_in(transaction.connection, public_id, _FIXED)
     etags.check(etag, gone.etag, gone.name)
     integrations.delete(transaction.connection, gone.id, transaction.now)
     heartbeats.delete(transaction.connection, gone.id)
@@ -116,16 +117,6 @@ def close_groups(transaction: Transaction, memory: Memory, integration_id: int, 
         ledger.act(group, Action.DELETE_INTEGRATION, actor=actor, reason="its integration was deleted")
     ledger.write()
     return len(groups) == CLOSED_AT_ONCE
-
-
-def _find(transaction: Transaction, public_id: str) -> Integration:
-    found = integrations.by_public_id(transaction.connection, public_id)
-    if found is None:
-        raise not_found(f"integrations/{public_id}")
-    if found.type == BUILT_IN:
-        message = f"{found.name} is built in and cannot be changed"
-        raise TocsinError(Reason.BUILT_IN, message, resource=found.name)
-    return found
 
 
 def _refuse_taken_name(transaction: Transaction, wanted: Integration) -> None:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from tocsind.domain.integration import Integration
 from tocsind.domain.rate_limit import WINDOW, Window
 from tocsind.domain.units import SECOND
-from tocsind.metrics import SCOPES, Metrics
+from tocsind.metrics import Metrics
 from tocsind.sqlite.writer import Transaction
 
 TELL_AGAIN = 60 * SECOND
@@ -182,4 +182,4 @@ def of_key(key: str) -> Limited | None:
     if not key.startswith(_PREFIX):
         return None
     scope, _, public_id = key.removeprefix(_PREFIX).partition("/")
-    return Limited(Scope(scope), public_id) if scope in SCOPES else None
+    return Limited(Scope(scope), public_id) if scope in {each.value for each in Scope} else None

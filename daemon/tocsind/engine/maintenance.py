@@ -16,15 +16,15 @@ from functools import partial
 from tocsind.domain import maintenance as rules
 from tocsind.domain.access import Caller
 from tocsind.domain.alert_group import Action, AlertGroup, Source
-from tocsind.domain.errors import Reason, TocsinError, not_found
+from tocsind.domain.errors import Reason, TocsinError
 from tocsind.domain.identity import identity, new_public_id
-from tocsind.domain.integration import BUILT_IN, Integration
+from tocsind.domain.integration import Integration
 from tocsind.domain.maintenance import Maintenance, Mode
 from tocsind.domain.notification import Notification, ReportedAlert
 from tocsind.engine import audit
-from tocsind.engine.heartbeat_alerts import moment
 from tocsind.engine.ledger import Ledger
 from tocsind.engine.memory import Memory
+from tocsind.engine.wording import moment
 from tocsind.sqlite import alert_groups, maintenances
 from tocsind.sqlite.writer import Transaction
 
@@ -46,7 +46,7 @@ def start(
     `duration` in microseconds; `starts` is a time of day, None for now. TocsinError: NOT_FOUND, INVALID, FORBIDDEN_NOW
     (BUILT_IN, OTHER_MAINTENANCE).
     """
-    integration = _find(transaction, memory, public_id)
+    integration = memory.not_built_in(transaction.connection, public_id, " and has no maintenance")
     known = integration.maintenance
     new = rules.plan(
         known, integration.id, mode, duration, starts, resource=integration.name, actor=by.actor, now=transaction.now
@@ -63,7 +63,7 @@ def start(
 def stop(transaction: Transaction, memory: Memory, public_id: str, *, by: Caller) -> Integration:
     """Ends the maintenance that runs, or cancels the one that is planned, and returns the integration without it.
     TocsinError: NOT_FOUND, FORBIDDEN_NOW (BUILT_IN, NO_MAINTENANCE)."""
-    integration = _find(transaction, memory, public_id)
+    integration = memory.not_built_in(transaction.connection, public_id, " and has no maintenance")
     known = integration.maintenance
     if known is None:
         message = f"no maintenance of {integration.name} runs or is planned"
@@ -141,16 +141,6 @@ def release(transaction: Transaction, memory: Memory, limit: int) -> None:
         done.add(collected_by)
     ledger.write()
     transaction.after_commit(lambda: memory.releasing.difference_update(done))
-
-
-def _find(transaction: Transaction, memory: Memory, public_id: str) -> Integration:
-    found = memory.by_public_id(transaction.connection, public_id)
-    if found is None:
-        raise not_found(f"integrations/{public_id}")
-    if found.type == BUILT_IN:
-        message = f"{found.name} is built in and has no maintenance"
-        raise TocsinError(Reason.BUILT_IN, message, resource=found.name)
-    return found
 
 
 def _collecting_for(transaction: Transaction, memory: Memory, group: AlertGroup) -> Integration | None:

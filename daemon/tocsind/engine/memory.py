@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from tocsind.clock import Clock
 from tocsind.domain.alert_group import AlertGroup
 from tocsind.domain.arrival_order import ArrivalOrder
+from tocsind.domain.errors import Reason, TocsinError, not_found
 from tocsind.domain.heartbeat import Heartbeat
 from tocsind.domain.integration import BUILT_IN, Integration
 from tocsind.domain.maintenance import Maintenance
@@ -126,6 +127,16 @@ class Memory:
         """Returns the integration with this public id, or None."""
         found = self._by_credential.get(("id", public_id))
         return found or self._keep("id", public_id, integrations.by_public_id(connection, public_id))
+
+    def not_built_in(self, connection: sqlite3.Connection, public_id: str, refusal: str) -> Integration:
+        """Returns the integration with this public id. TocsinError: NOT_FOUND, and BUILT_IN for the built-in one, of
+        which `refusal` says what it cannot have or do."""
+        found = self.by_public_id(connection, public_id)
+        if found is None:
+            raise not_found(f"integrations/{public_id}")
+        if found.type == BUILT_IN:
+            raise TocsinError(Reason.BUILT_IN, f"{found.name} is built in{refusal}", resource=found.name)
+        return found
 
     def by_id(self, connection: sqlite3.Connection, integration_id: int) -> Integration | None:
         """Returns the integration with this id of the database, or None."""

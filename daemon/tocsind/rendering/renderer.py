@@ -27,6 +27,7 @@ from typing import Final
 import structlog
 
 from tocsind.clock import Clock
+from tocsind.domain.route import name_of
 from tocsind.domain.rulebook import Rendered, Rulebook
 from tocsind.domain.template import Slot, limit
 from tocsind.domain.units import SECOND
@@ -160,11 +161,12 @@ class Renderer:
 
     def _parts(self, rulebook: Rulebook) -> tuple[list[Slot | int], list[Piece], dict[Slot | int, Made]]:
         """Returns what to render, by slot or route, and the results of what rests."""
+        owner = rulebook.integration.public_id
         parts: list[tuple[Slot | int, Piece]] = []
         for slot in (*_FIRST, None, *_LAST):
             if slot is None:
                 parts += [
-                    (route.id, Piece(_name(rulebook, route.public_id), route.condition, 0, condition=True))
+                    (route.id, Piece(name_of(owner, route.public_id), route.condition, 0, condition=True))
                     for route in rulebook.routes
                     if route.id in rulebook.conditions
                 ]
@@ -190,7 +192,7 @@ class Renderer:
     def _read(self, rulebook: Rulebook, results: Mapping[Slot | int, Made], begin: int) -> Rendered:
         """Makes one of the results for a rulebook."""
         rendered = Rendered(rulebook.digest)
-        routes = {route.id: _name(rulebook, route.public_id) for route in rulebook.routes}
+        routes = {route.id: name_of(rulebook.integration.public_id, route.public_id) for route in rulebook.routes}
         for name, made in results.items():
             rendered.lasting = rendered.lasting and made.lasting
             where = f"line {made.line}: " if made.line else ""
@@ -347,10 +349,6 @@ def _answer(job: _Job, made: list[Made]) -> None:
 
 def _piece(name: str, slot: Slot | None, source: str) -> Piece:
     return Piece(name, source, limit(slot), line=slot in (Slot.TITLE, Slot.SOURCE_LINK))
-
-
-def _name(rulebook: Rulebook, route: str) -> str:
-    return f"{rulebook.integration.name}/routes/{route}"
 
 
 def _task(pieces: list[Piece], rulebook: Rulebook, payload: bytes, now: int, *, compressed: bool = False) -> Task:

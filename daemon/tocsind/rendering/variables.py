@@ -3,18 +3,20 @@
 Rules
 - `payload` is the body as JSON, with the two counts that OnCall adds to it.
 - `labels` are the common labels and those of the group together. `group` is what Tocsin reads of the payload where
-  there is no template (`tocsin_gateway/alertmanager.py` has the same rules).
+  there is no template (`tocsin_gateway/alertmanager.py` has the same rules; a test holds both to them).
 - What is missing, or of another type than Alertmanager's, is empty: a template must not fail because of what it does
   not use.
 """
 
 import json
+import re
 import zlib
 from typing import Any, Final
 
 from tocsind.domain.template import MAX_TITLE
 
 _UNTITLED: Final = "Alert group without labels"
+_CONTROL: Final = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]+")
 
 
 class NoPayload(Exception):
@@ -66,4 +68,4 @@ def _title(own: dict[str, str], labels: dict[str, str]) -> str:
         text = f"{name} ({others})" if others else name
     else:
         text = others or ", ".join(f"{key}={value}" for key, value in sorted(labels.items())) or _UNTITLED
-    return "".join(character if character.isprintable() else " " for character in text)[:MAX_TITLE]
+    return _CONTROL.sub(" ", text)[:MAX_TITLE]

@@ -3,8 +3,8 @@
 Rules
 - Over the stream nothing waits for templates: what has them to be rendered first is sent back as deferred.
 - A call of `Deliver` renders what would be deferred, as far as is known, and what is deferred all the same; and applies
-  it then. It waits for that for a part of the time that the
-  sender has left, so that enough is left to apply it: with the defaults, if need be.
+  it then. It waits for that for a part of the time that the sender has left, so that enough is left to apply it: with
+  the defaults, if need be.
 - Where a rulebook was changed while its templates were rendered, they are rendered anew.
 """
 

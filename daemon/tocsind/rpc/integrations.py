@@ -1,7 +1,7 @@
 """IntegrationService."""
 
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import grpc
@@ -11,16 +11,16 @@ from tocsin.v1 import integrations_pb2, integrations_pb2_grpc
 from tocsind.domain import integration as rules
 from tocsind.domain.access import Role
 from tocsind.domain.alert_group import AlertGroup
-from tocsind.domain.errors import not_found, refuse
+from tocsind.domain.errors import Violation, not_found, refuse
 from tocsind.domain.integration import Integration
-from tocsind.domain.template import Slot
+from tocsind.domain.template import Slot, too_long
 from tocsind.engine import demo, maintenance
 from tocsind.engine import integrations as jobs
 from tocsind.engine.engine import Engine
 from tocsind.rpc import decode, encode, names, paging
 from tocsind.rpc.access import caller
 from tocsind.rpc.mutation import change
-from tocsind.rpc.templates import violations
+from tocsind.rpc.templates import jinja_violations
 from tocsind.sqlite import integrations as rows
 
 _SCOPE = "integrations"
@@ -51,7 +51,7 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
             templates=templates,
             rate_limit=_rate_limit(asked),
         )
-        refuse([*rules.violations(wanted), *violations(self._engine, templates, "integration.templates")])
+        refuse([*rules.violations(wanted), *self._uncompilable(templates)])
         return self._whole(change(self._engine, request, self._encode, jobs.create, wanted, by=caller()))
 
     def GetIntegration(
@@ -85,8 +85,7 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
         public_id = names.integration_id(request.integration.name, "integration.name")
         changes = _changes(request.integration, request.update_mask.paths)
         one_by_one = {slot: changes[path] for path, slot in jobs.ONE_TEMPLATE.items() if path in changes}
-        templates = changes.get("templates", {}) | one_by_one
-        refuse(list(violations(self._engine, templates, "integration.templates")))
+        refuse(list(self._uncompilable(changes.get("templates", {}) | one_by_one)))
         etag = request.integration.etag
         return self._whole(
             change(self._engine, request, self._encode, jobs.update, public_id, changes, etag, by=caller())
@@ -145,6 +144,12 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
                 now = self._encode(found)
                 answer.token, answer.url, answer.heartbeat_url = now.token, now.url, now.heartbeat_url
         return answer
+
+    def _uncompilable(self, templates: Mapping[Slot, str]) -> Iterator[Violation]:
+        """Yields the templates that are none, before the writer is bothered with them: compiling takes its time."""
+        # Those that are too long are refused for that.
+        sources = {slot.path: source for slot, source in templates.items() if not too_long(source)}
+        return jinja_violations(self._engine, sources)
 
     def _encode(self, found: Integration) -> integrations_pb2.Integration:
         return encode.integration(found, self._base_url, secrets=caller().role is Role.ADMIN)

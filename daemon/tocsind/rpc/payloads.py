@@ -9,14 +9,15 @@ Rules
 
 import sqlite3
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import msgspec
 
 from tocsind.domain.alert_group import Source
 from tocsind.domain.errors import Reason, TocsinError, invalid, not_found
 from tocsind.domain.integration import Integration
-from tocsind.domain.notification import Notification
 from tocsind.rpc import names
 from tocsind.sqlite import alert_groups, alerts
 from tocsind.sqlite.alert_groups import GroupRow
@@ -27,12 +28,22 @@ MAX_PAYLOAD = 32 * 1024 * 1024
 _Labels = dict[str, str]
 
 
+class Request(Protocol):
+    """What a request says of the payload: one of the two, or nothing (`given`)."""
+
+    @property
+    def payload(self) -> str: ...
+    @property
+    def alert_group(self) -> str: ...
+    def WhichOneof(self, oneof_group: Literal["given"]) -> Literal["payload", "alert_group"] | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What is tried with. `payload` is JSON, None where no notification made the group; `group` is its name, empty
-    where the payload was given."""
+    """What is tried with. `labels` are the common ones and those of the group; `payload` is JSON, None where no
+    notification made the group; `group` is its name, empty where the payload was given."""
 
-    notification: Notification
+    labels: Mapping[str, str]
     payload: bytes | None
     group: str = ""
 
@@ -42,7 +53,7 @@ class _Alert(msgspec.Struct):
 
 
 class _Webhook(msgspec.Struct):
-    """What is looked at of a payload."""
+    """What must have the right type in a payload."""
 
     status: str | None = None
     group_key: str | None = msgspec.field(default=None, name="groupKey")
@@ -56,45 +67,45 @@ class _Webhook(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Webhook).decode
 
 
-def given(payload: str, field: str = "payload") -> Sample:
-    """Returns what somebody gives. TocsinError (INVALID, with this field) where it is no JSON object, or where what is
-    looked at has the wrong type."""
+def wanted(connection: sqlite3.Connection, integration: Integration, request: Request) -> Sample:
+    """Returns what a request wants to be tried with. TocsinError: INVALID, NOT_FOUND, FORBIDDEN_NOW (nothing is kept
+    of it)."""
+    match request.WhichOneof("given"):
+        case "payload":
+            return _given(request.payload)
+        case "alert_group":
+            return _of_group(connection, integration, request.alert_group)
+        case None:
+            return _last(connection, integration)
+
+
+def _given(payload: str) -> Sample:
+    """Returns what somebody gives. TocsinError (INVALID) where it is no JSON object, or where what is looked at has the
+    wrong type."""
     body = payload.encode()
     if len(body) > MAX_PAYLOAD:
-        raise invalid(field, f"must be at most {MAX_PAYLOAD:,} bytes")
+        raise invalid("payload", f"must be at most {MAX_PAYLOAD:,} bytes")
     try:
         webhook = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise invalid(field, f"must be a JSON object as Alertmanager sends it: {error}") from None
+        raise invalid("payload", f"must be a JSON object as Alertmanager sends it: {error}") from None
     except RecursionError:
-        raise invalid(field, "must be a JSON object as Alertmanager sends it: it is nested too deeply") from None
-    labels = (webhook.common_labels or {}) | (webhook.group_labels or {})
-    firing = webhook.status == "firing" or any(alert.status == "firing" for alert in webhook.alerts or ())
-    notification = Notification(
-        grouping_key=webhook.group_key or "",
-        firing=firing,
-        title=labels.get("alertname", ""),
-        labels=labels,
-        alerts=[],
-        digest=b"",
-        receiver=webhook.receiver or "",
-        external_url=webhook.external_url or "",
-    )
-    return Sample(notification, body)
+        raise invalid("payload", "must be a JSON object as Alertmanager sends it: it is nested too deeply") from None
+    return Sample((webhook.common_labels or {}) | (webhook.group_labels or {}), body)
 
 
-def of_group(connection: sqlite3.Connection, integration: Integration, name: str, field: str = "alert_group") -> Sample:
+def _of_group(connection: sqlite3.Connection, integration: Integration, name: str) -> Sample:
     """Returns what a group received last. TocsinError: INVALID (it is another integration's), NOT_FOUND, FORBIDDEN_NOW
     (there is nothing left of it)."""
-    row = alert_groups.one(connection, names.group_number(name, field))
+    row = alert_groups.one(connection, names.group_number(name, "alert_group"))
     if row is None:
         raise not_found(name)
     if row.integration != integration.name:
-        raise invalid(field, f"must be a group of {integration.name}, not of {row.integration}")
+        raise invalid("alert_group", f"must be a group of {integration.name}, not of {row.integration}")
     return _of_row(connection, row)
 
 
-def last(connection: sqlite3.Connection, integration: Integration) -> Sample:
+def _last(connection: sqlite3.Connection, integration: Integration) -> Sample:
     """Returns what an integration received last. TocsinError (FORBIDDEN_NOW) where there is nothing."""
     group_id = alerts.last_received(connection, integration.id)
     row = None if group_id is None else alert_groups.one(connection, group_id)
@@ -110,15 +121,4 @@ def _of_row(connection: sqlite3.Connection, row: GroupRow) -> Sample:
     made_by_notification = row.group.source in (Source.ALERTMANAGER, Source.DEMO)
     if row.group.is_wiped or (stored is None and made_by_notification):
         raise TocsinError(Reason.NO_PAYLOAD, f"the payload of {name} is no longer kept: give one", resource=name)
-    notification = Notification(
-        grouping_key=row.grouping_key,
-        firing=row.group.source_firing,
-        title=row.title,
-        labels=row.labels,
-        alerts=[],
-        digest=row.group.digest,
-        receiver=row.receiver,
-        external_url=row.external_url,
-        truncated=row.truncated,
-    )
-    return Sample(notification, None if stored is None else zlib.decompress(stored[1]), name)
+    return Sample(row.labels, None if stored is None else zlib.decompress(stored[1]), name)

@@ -1,11 +1,6 @@
-"""RouteService.
-
-What a Jinja2 condition says is found out by `render`, which is given to the service: where templates are rendered, is
-not the writer's room, nor that of whoever asks.
-"""
+"""RouteService."""
 
 import sqlite3
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,7 +10,7 @@ from google.protobuf import empty_pb2
 
 from tocsin.v1 import routes_pb2, routes_pb2_grpc
 from tocsind.domain import route as rules
-from tocsind.domain.errors import invalid, not_found
+from tocsind.domain.errors import invalid, not_found, refuse
 from tocsind.domain.etag import etag
 from tocsind.domain.integration import Integration
 from tocsind.domain.route import DEFAULT, ConditionKind, Route, Verdict, judge, name_of
@@ -25,24 +20,16 @@ from tocsind.engine.engine import Engine
 from tocsind.rpc import encode, names, paging, payloads
 from tocsind.rpc.access import caller
 from tocsind.rpc.mutation import change
-from tocsind.rpc.payloads import Sample
+from tocsind.rpc.templates import jinja_violations
 from tocsind.sqlite import integrations
 from tocsind.sqlite import routes as rows
-
-Render = Callable[[Rulebook, bytes], Rendered]
-"""Renders a rulebook for a payload (JSON), and waits for it."""
-
-CheckJinja = Callable[[str, str], None]
-"""Raises TocsinError (INVALID, with the field that is the second) where a Jinja2 condition cannot be compiled."""
 
 
 class RouteServicer(routes_pb2_grpc.RouteServiceServicer):
     """Decodes, calls, encodes."""
 
-    def __init__(self, engine: Engine, render: Render, check_jinja: CheckJinja) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._render = render
-        self._check_jinja = check_jinja
 
     def CreateRoute(self, request: routes_pb2.CreateRouteRequest, context: grpc.ServicerContext) -> routes_pb2.Route:
         """Creates a route."""
@@ -117,19 +104,18 @@ class RouteServicer(routes_pb2_grpc.RouteServiceServicer):
         with self._engine.store.reading() as connection:
             integration = _integration(connection, owner)
             rulebook = Rulebook(integration, rows.of_integration(connection, integration.id))
-            sample = _sample(connection, integration, request)
+            sample = payloads.wanted(connection, integration, request)
         rendered = Rendered(rulebook.digest)
         if rulebook.conditions and sample.payload is not None:
             # Only what is asked for: the templates of the integration are of no use here.
             conditions = Rulebook(replace(integration, templates={}), rulebook.routes)
-            rendered = self._render(conditions, sample.payload)
+            rendered = self._engine.renderer.render_blocking(conditions, sample.payload)
         failures = {
             route.id: rendered.condition_failures[route.id].removeprefix(f"{name_of(owner, route.public_id)}: ")
             for route in rulebook.routes
             if route.id in rendered.condition_failures
         }
-        labels = sample.notification.labels
-        verdicts = list(judge(rulebook.routes, rulebook.matchers, labels, rendered.matched, failures))
+        verdicts = judge(rulebook.routes, rulebook.matchers, sample.labels, rendered.matched, failures)
         told = [_verdict(owner, verdict) for verdict in verdicts]
         return routes_pb2.TestRoutesResponse(route=told[-1].route, verdicts=told, alert_group=sample.group)
 
@@ -137,7 +123,7 @@ class RouteServicer(routes_pb2_grpc.RouteServiceServicer):
         """Refuses a condition before the writer is bothered with it: compiling one takes its time."""
         rules.check(route)
         if route.kind is ConditionKind.JINJA:
-            self._check_jinja(route.condition, "route.jinja")
+            refuse(list(jinja_violations(self._engine, {"route.jinja": route.condition})))
 
 
 def _integration(connection: sqlite3.Connection, public_id: str) -> Integration:
@@ -145,16 +131,6 @@ def _integration(connection: sqlite3.Connection, public_id: str) -> Integration:
     if found is None:
         raise not_found(f"integrations/{public_id}")
     return found
-
-
-def _sample(connection: sqlite3.Connection, integration: Integration, request: routes_pb2.TestRoutesRequest) -> Sample:
-    match request.WhichOneof("given"):
-        case "payload":
-            return payloads.given(request.payload)
-        case "alert_group":
-            return payloads.of_group(connection, integration, request.alert_group)
-        case None:
-            return payloads.last(connection, integration)
 
 
 def _condition(message: routes_pb2.Route) -> ConditionKind | None:

@@ -16,7 +16,6 @@ import threading
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar
@@ -54,7 +53,7 @@ from tocsind.rpc.monitoring import MonitoringServicer
 from tocsind.rpc.notes import NoteServicer
 from tocsind.rpc.routes import RouteServicer
 from tocsind.rpc.streams import Streams
-from tocsind.rpc.templates import TemplateServicer, check_template
+from tocsind.rpc.templates import TemplateServicer
 from tocsind.rpc.tls import TlsError, TlsFiles, server_credentials
 from tocsind.rpc.watch_hub import MOST_WATCHERS
 
@@ -156,10 +155,7 @@ class Server:
             ),
             (monitoring_pb2_grpc.add_MonitoringServiceServicer_to_server, MonitoringServicer(engine)),
             (notes_pb2_grpc.add_NoteServiceServicer_to_server, NoteServicer(engine)),
-            (
-                routes_pb2_grpc.add_RouteServiceServicer_to_server,
-                RouteServicer(engine, engine.renderer.render_blocking, partial(check_template, engine)),
-            ),
+            (routes_pb2_grpc.add_RouteServiceServicer_to_server, RouteServicer(engine)),
             (templates_pb2_grpc.add_TemplateServiceServicer_to_server, TemplateServicer(engine)),
             (health_pb2_grpc.add_HealthServicer_to_server, self._health.servicer),
         ]

@@ -1,13 +1,13 @@
 """TemplateService, and what other services check templates with before they save them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import grpc
 
 from tocsin.v1 import templates_pb2, templates_pb2_grpc
-from tocsind.domain.errors import Reason, TocsinError, Violation, invalid, not_found, not_in_time, refuse
+from tocsind.domain.errors import Reason, TocsinError, Violation, invalid, not_found, not_in_time
 from tocsind.domain.rulebook import Rulebook
-from tocsind.domain.template import MAX_SOURCE, Slot
+from tocsind.domain.template import Slot, check_source
 from tocsind.engine.engine import Engine
 from tocsind.rendering.renderer import NO_FAULT_OF_ITS_OWN
 from tocsind.rpc import names, payloads
@@ -33,8 +33,7 @@ class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
     ) -> templates_pb2.PreviewTemplateResponse:
         """Renders a template."""
         public_id = names.integration_id(request.integration, "integration")
-        if len(request.template) > MAX_SOURCE:
-            raise invalid("template", f"must be at most {MAX_SOURCE:,} characters")
+        check_source(request.template, "template")
         if request.use not in _SLOTS:
             raise invalid("use", "must be one of PreviewTemplateRequest.Use")
         with self._engine.store.reading() as connection:
@@ -42,12 +41,7 @@ class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
             if integration is None:
                 raise not_found(request.integration)
             rulebook = Rulebook(integration, routes.of_integration(connection, integration.id))
-            if request.WhichOneof("given") == "payload":
-                sample = payloads.given(request.payload)
-            elif request.WhichOneof("given") == "alert_group":
-                sample = payloads.of_group(connection, integration, request.alert_group)
-            else:
-                sample = payloads.last(connection, integration)
+            sample = payloads.wanted(connection, integration, request)
         if sample.payload is None:
             message = f"no notification made {sample.group}: give a payload"
             raise TocsinError(Reason.NO_PAYLOAD, message, resource=sample.group)
@@ -62,27 +56,12 @@ class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
         )
 
 
-def violations(engine: Engine, templates: Mapping[Slot, str], field: str) -> Iterator[Violation]:
-    """Compiles templates before they are saved, and yields those that are none, with line and error; those that are too
-    long are passed over. `field` is the path of the message that holds them, such as `integration.templates`.
-    TocsinError (UNAVAILABLE) where they cannot be checked now."""
-    sources = {slot: source for slot, source in templates.items() if len(source) <= MAX_SOURCE}
-    for slot, wanted in zip(sources, _wanted(engine, list(sources.values())), strict=True):
-        if wanted:
-            yield f"{field}.{slot.value}", wanted
-
-
-def check_template(engine: Engine, source: str, field: str) -> None:
-    """The same for one template of the right length; `field` is the path of the field that holds it, such as
-    `route.jinja`. TocsinError (INVALID)."""
-    (wanted,) = _wanted(engine, [source])
-    refuse([(field, wanted)] if wanted else [])
-
-
-def _wanted(engine: Engine, sources: Sequence[str]) -> Iterator[str]:
-    """Yields for each source what it must be and is not, or ""."""
-    for made in engine.renderer.check(sources):
+def jinja_violations(engine: Engine, sources: Mapping[str, str]) -> Iterator[Violation]:
+    """Compiles templates before they are saved, each under the path of its field in the request, and yields those that
+    are none, with line and error. TocsinError (UNAVAILABLE) where they cannot be checked now."""
+    for field, made in zip(sources, engine.renderer.check(list(sources.values())), strict=True):
         if made.error in NO_FAULT_OF_ITS_OWN:
             raise not_in_time(f"templates cannot be checked now: {made.error}")
         where = f"line {made.line}: " if made.line else ""
-        yield f"is not a template: {where}{made.error}" if made.error else ""
+        if made.error:
+            yield field, f"is not a template: {where}{made.error}"

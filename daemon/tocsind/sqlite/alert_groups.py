@@ -111,14 +111,7 @@ def grouping_key(connection: sqlite3.Connection, group_id: int) -> str:
 
 def open_collected(connection: sqlite3.Connection, collected_by: int, limit: int) -> list[AlertGroup]:
     """Returns at most `limit` open groups that a group collected."""
-    found: list[AlertGroup] = []
-    for state in OPEN_STATES:
-        rows = connection.execute(
-            f"SELECT {_MACHINE} FROM alert_groups AS g WHERE g.collected_by = ? AND g.state = ? LIMIT ?",
-            (collected_by, state, limit - len(found)),
-        )
-        found.extend(_group(row) for row in rows)
-    return found
+    return _open(connection, "g.collected_by", collected_by, limit)
 
 
 def open_sibling(connection: sqlite3.Connection, group_id: int) -> int | None:
@@ -133,14 +126,7 @@ def open_sibling(connection: sqlite3.Connection, group_id: int) -> int | None:
 
 def open_of_integration(connection: sqlite3.Connection, integration_id: int, limit: int) -> list[AlertGroup]:
     """Returns at most `limit` open groups of an integration."""
-    found: list[AlertGroup] = []
-    for state in OPEN_STATES:
-        rows = connection.execute(
-            f"SELECT {_MACHINE} FROM alert_groups AS g WHERE g.integration_id = ? AND g.state = ? LIMIT ?",
-            (integration_id, state, limit - len(found)),
-        )
-        found.extend(_group(row) for row in rows)
-    return found
+    return _open(connection, "g.integration_id", integration_id, limit)
 
 
 def open_keys(connection: sqlite3.Connection, integration_id: int) -> list[str]:
@@ -324,6 +310,18 @@ def text(mapping: dict[str, str]) -> str:
 def labels(stored: str) -> dict[str, str]:
     """Returns labels or annotations from how they are stored."""
     return msgspec.json.decode(stored, type=dict[str, str])
+
+
+def _open(connection: sqlite3.Connection, column: str, value: int, limit: int) -> list[AlertGroup]:
+    """At most `limit` open groups that have this value in a column, which has an index together with the state."""
+    found: list[AlertGroup] = []
+    for state in OPEN_STATES:
+        rows = connection.execute(
+            f"SELECT {_MACHINE} FROM alert_groups AS g WHERE {column} = ? AND g.state = ? LIMIT ?",
+            (value, state, limit - len(found)),
+        )
+        found.extend(_group(row) for row in rows)
+    return found
 
 
 def _standing(group: AlertGroup) -> int:

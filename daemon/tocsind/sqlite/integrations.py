@@ -94,6 +94,18 @@ def delete(connection: sqlite3.Connection, integration_id: int, now: int) -> Non
         connection.execute(f"DELETE FROM {table} WHERE integration_id = ?", (integration_id,))
 
 
+def any_id(connection: sqlite3.Connection, public_id: str) -> int | None:
+    """Returns the id in the database of an integration, deleted or not, or None."""
+    row = connection.execute("SELECT id FROM integrations WHERE public_id = ?", (public_id,)).fetchone()
+    return int(row[0]) if row else None
+
+
+def any_display_name(connection: sqlite3.Connection, public_id: str) -> str | None:
+    """Returns what an integration is called, deleted or not, or None."""
+    row = connection.execute("SELECT display_name FROM integrations WHERE public_id = ?", (public_id,)).fetchone()
+    return str(row[0]) if row else None
+
+
 def deleted_with_open_groups(connection: sqlite3.Connection) -> list[int]:
     """Returns the deleted integrations that still have open groups."""
     rows = connection.execute(
@@ -129,15 +141,3 @@ def _integration(row: Sequence[Any]) -> Integration:
     if row[13] is not None:
         found.maintenance = maintenances.maintenance(row[13:])
     return found
-
-
-def any_id(connection: sqlite3.Connection, public_id: str) -> int | None:
-    """Returns the id in the database of an integration, deleted or not, or None."""
-    row = connection.execute("SELECT id FROM integrations WHERE public_id = ?", (public_id,)).fetchone()
-    return int(row[0]) if row else None
-
-
-def any_display_name(connection: sqlite3.Connection, public_id: str) -> str | None:
-    """Returns what an integration is called, deleted or not, or None."""
-    row = connection.execute("SELECT display_name FROM integrations WHERE public_id = ?", (public_id,)).fetchone()
-    return str(row[0]) if row else None

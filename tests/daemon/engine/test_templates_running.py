@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from changing import make_route
 from fake_clock import MINUTE, SECOND
 from running_daemon import AlertGroup, Event, Receipt, RunningDaemon, Start
-from templated import route, said, template
+from templated import said, template
 
 from tocsin.v1 import intake_pb2
 
@@ -175,11 +176,11 @@ def test_an_acknowledgement_by_the_source_survives_a_crash(start: Start) -> None
 def test_a_failing_condition_of_a_route_is_told_when_a_group_opens(daemon: RunningDaemon) -> None:
     """Only then is a route chosen."""
     integration = daemon.integration()
-    route(daemon, integration, "{{ payload.a.b }}")
+    route = make_route(daemon, integration.name, jinja="{{ payload.a.b }}")
     name = daemon.send(integration, said("a")).alert_group
     daemon.send(integration, said("a b"))
     (line,) = failures(daemon, name)
-    assert line == f"{integration.name}/routes/r1: line 1: 'dict object' has no attribute 'a'"
+    assert line == f"{route.name}: line 1: 'dict object' has no attribute 'a'"
 
 
 def test_the_payload_is_stored_as_it_came(daemon: RunningDaemon) -> None:

@@ -1,13 +1,15 @@
-"""Rulebooks and payloads for tests of templates."""
+"""Rulebooks and payloads for tests of templates, and what comes of them."""
 
+import asyncio
 import json
 import zlib
 from typing import Any
 
 from tocsind.domain.integration import Integration
 from tocsind.domain.route import ConditionKind, Route
-from tocsind.domain.rulebook import Rulebook
+from tocsind.domain.rulebook import Rendered, Rulebook
 from tocsind.domain.template import Slot
+from tocsind.rendering.renderer import Renderer
 
 PAYLOAD: dict[str, Any] = {
     "status": "firing",
@@ -41,3 +43,27 @@ def rulebook(number: int = 1, *, conditions: tuple[str, ...] = (), **templates: 
         Route(101 + n, number, f"r{n}", n, ConditionKind.JINJA, condition) for n, condition in enumerate(conditions)
     ]
     return Rulebook(integration, routes)
+
+
+def message(renderer: Renderer, source: str, **changes: object) -> str:
+    """What a template makes of the payload; AssertionError where it fails."""
+    rendered = renderer.render_blocking(rulebook(message=source), body(**changes))
+    assert rendered.failures == []
+    return rendered.texts[Slot.MESSAGE]
+
+
+def failure(renderer: Renderer, source: str) -> str:
+    """Why a template fails."""
+    rendered = renderer.render_blocking(rulebook(message=source), body())
+    assert rendered.texts == {}
+    (line,) = rendered.failures
+    return line
+
+
+def render(renderer: Renderer, *rulebooks: Rulebook, patience: float = 30.0) -> list[Rendered]:
+    """What comes of deliveries that arrive together."""
+
+    async def all_of_them() -> list[Rendered]:
+        return list(await asyncio.gather(*(renderer.render(each, packed(), patience) for each in rulebooks)))
+
+    return asyncio.run(all_of_them())

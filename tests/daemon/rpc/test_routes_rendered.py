@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import grpc
 import pytest
-from changing import make_route, route_service
+from changing import make_route, route_service, routes_of
 from notices import notice
-from running_daemon import Event, RunningDaemon
+from routing import get, update
+from running_daemon import Event, Integration, RunningDaemon
 
 from tocsin.v1 import routes_pb2
 
@@ -35,7 +36,14 @@ def test_a_group_takes_the_route_whose_condition_holds(daemon: RunningDaemon) ->
     ]
 
 
-def test_a_condition_that_cannot_be_compiled_is_not_saved(daemon: RunningDaemon) -> None:
-    """A filter that does not exist is known when it is saved."""
-    with pytest.raises(grpc.RpcError, match=r"route\.jinja: .*nofilter"):
-        make_route(daemon, daemon.integration().name, jinja="{{ payload.x | nofilter }}")
+def test_a_condition_that_cannot_be_compiled_is_not_saved(daemon: RunningDaemon, integration: Integration) -> None:
+    """A filter that does not exist is known when it is saved, first or later."""
+    kept = make_route(daemon, integration.name, jinja="yes")
+    nonsense = "{{ payload.x | nofilter }}"
+    for act in (
+        lambda: make_route(daemon, integration.name, jinja=nonsense),
+        lambda: update(daemon, kept.name, jinja=nonsense),
+    ):
+        with pytest.raises(grpc.RpcError, match=r"route\.jinja: .*nofilter"):
+            act()
+    assert routes_of(daemon, integration.name) == [kept, get(daemon, f"{integration.name}/routes/default")]

@@ -11,9 +11,8 @@ from running_daemon import Integration, RunningDaemon, reason
 from templated import said, template
 
 from tocsin.v1 import templates_pb2, templates_pb2_grpc
-from tocsind.domain.errors import Code, Reason, TocsinError
-from tocsind.domain.template import Slot
-from tocsind.rpc.templates import check_template, violations
+from tocsind.domain.errors import Code, TocsinError
+from tocsind.rpc.templates import jinja_violations
 
 Request = templates_pb2.PreviewTemplateRequest
 PAYLOAD = json.dumps({"status": "firing", "groupKey": "k", "commonLabels": {"alertname": "Lag"}, "alerts": []})
@@ -110,16 +109,13 @@ def test_bad_requests(daemon: RunningDaemon) -> None:
 
 def test_templates_are_checked_before_they_are_saved(daemon: RunningDaemon) -> None:
     """What is none is told of with its field, its line and what is wrong; what can be compiled passes."""
-    fine = {Slot.TITLE: "{{ payload.a.b }}", Slot.MESSAGE: "{% for x in payload %}{{ x }}{% endfor %}"}
-    assert list(violations(daemon.engine, fine, "integration.templates")) == []
-    check_template(daemon.engine, "{{ labels.severity == 'critical' }}", "route.jinja")
-    wrong = {**fine, Slot.GROUPING_ID: "\n{{ nope", Slot.SOURCE_LINK: "{{ }}"}
-    link, grouping = sorted(violations(daemon.engine, wrong, "integration.templates"), reverse=True)
-    assert (link[0], grouping[0]) == ("integration.templates.source_link", "integration.templates.grouping_id")
-    assert "line 2: " in grouping[1]
-    with pytest.raises(TocsinError, match="No filter named 'nonsense'") as caught:
-        check_template(daemon.engine, "{{ x | nonsense }}", "route.jinja")
-    assert (caught.value.reason, caught.value.field) == (Reason.INVALID_FIELD, "route.jinja")
+    fine = {"a": "{{ payload.a.b }}", "b": "{% for x in payload %}{{ x }}{% endfor %}", "c": "{{ labels.x == 'y' }}"}
+    assert list(jinja_violations(daemon.engine, fine)) == []
+    wrong = {"route.jinja": "\n{{ nope", **fine, "d": "{{ x | nonsense }}"}
+    (first, syntax), (second, unknown) = jinja_violations(daemon.engine, wrong)
+    assert (first, second) == ("route.jinja", "d")
+    assert syntax.startswith("is not a template: line 2: ")
+    assert "No filter named 'nonsense'" in unknown
 
 
 def test_where_nothing_can_be_checked_nothing_is_refused_for_its_content(
@@ -128,5 +124,5 @@ def test_where_nothing_can_be_checked_nothing_is_refused_for_its_content(
     """That is told apart from a template that is wrong: trying again may help."""
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(TocsinError) as caught:
-        check_template(daemon.engine, "fine", "route.jinja")
+        list(jinja_violations(daemon.engine, {"route.jinja": "fine"}))
     assert caught.value.code is Code.UNAVAILABLE

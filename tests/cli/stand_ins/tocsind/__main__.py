@@ -4,7 +4,6 @@ import argparse
 import os
 import signal
 import sys
-import threading
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[2]))
@@ -28,12 +27,12 @@ log("starts")
 print("chatter on stdout", flush=True)
 if mode == "refuse":
     sys.exit("another tocsind holds the data folder")
-stopping = threading.Event()
-signal.signal(signal.SIGTERM, lambda *_: log("ignores SIGTERM") if mode == "stubborn" else stopping.set())
+# Not an Event: one that is set by a handler while the same thread waits for it may never be.
+stopped, stop = os.pipe()
+signal.signal(signal.SIGTERM, lambda *_: log("ignores SIGTERM") if mode == "stubborn" else os.write(stop, b"."))
 if mode != "mute":
     fake = FakeDaemon(options.listen)
     fake.start()
-while not stopping.wait(0.05):
-    pass
+os.read(stopped, 1)
 log("stops")
 os._exit(0)
