@@ -19,7 +19,7 @@ from tocsind.rendering.wire import HEAD, MOST, READY, Made, Task, all_made_of, f
 START_SECONDS = 20.0
 """How long a process may take until it is ready."""
 
-WALL_SECONDS = 1.0
+WALL_SECONDS = 1.5
 """How long it may take for one task by the clock; the limit that is usually reached is that of the time for which it
 computes (worker.py)."""
 
@@ -29,10 +29,10 @@ class NotStarted(Exception):
 
 
 class Ended(Exception):
-    """The process ended, or was killed, before it had answered. `made` is what it had done; `in_time` is false where it
-    took too long, and true where it broke."""
+    """The process ended, or was killed, before it had answered. `made` is what it had done, None where it had not even
+    read the payload; `in_time` is false where it took too long, and true where it broke."""
 
-    def __init__(self, made: list[Made], *, in_time: bool) -> None:
+    def __init__(self, made: list[Made] | None, *, in_time: bool) -> None:
         super().__init__("the process that renders ended")
         self.made = made
         self.in_time = in_time

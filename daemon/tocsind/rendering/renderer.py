@@ -6,7 +6,7 @@ Rules
   take turns. What is tried out (previews, checks, tests of routes) is together like one integration.
 - All templates of an integration are rendered for a notification in one go. What they may take together is limited
   (worker.py); when that is over, the process is killed and replaced, what was rendered before counts, the template at
-  which it happened has failed, and so have those after it.
+  which it happened has failed, and so have those after it. Where it was the payload that took too long, all have.
 - A process that breaks may have died of something else, such as a kill from outside: the task is given to a new one,
   once. If that breaks too, it was the template.
 - A template that ran out of time, or broke its process, rests for a minute: its default is used at once. Until then
@@ -56,6 +56,7 @@ _LAST: Final = (Slot.SOURCE_LINK, Slot.TITLE, Slot.MESSAGE)
 """The link is known to the title and the message. What decides comes before what only describes."""
 
 _TOO_LONG: Final = "it took too long"
+_UNREAD: Final = "its payload was not read in time"
 _BROKE: Final = "it broke the process that renders, perhaps by its memory"
 _RESTS: Final = "it took too long less than a minute ago, and rests"
 _NOT_REACHED: Final = "it was not reached in time"
@@ -301,6 +302,9 @@ class Renderer:
     def _blamed(self, job: _Job, ended: Ended) -> list[Made]:
         """Returns what came of a job of which a process ended, and has the culprit rest."""
         pieces = job.task.pieces
+        if ended.made is None:
+            why = _BROKE if ended.in_time else _UNREAD
+            return [Made(error=why, lasting=False) for _ in pieces]
         made = ended.made[: len(pieces)]
         if len(made) < len(pieces):
             culprit = pieces[len(made)]

@@ -63,11 +63,14 @@ def failure(renderer: Renderer, source: str) -> str:
     return line
 
 
-def render(renderer: Renderer, *rulebooks: Rulebook, patience: float = 30.0) -> list[Rendered]:
+def render(
+    renderer: Renderer, *rulebooks: Rulebook, patience: float = 30.0, payload: bytes | None = None
+) -> list[Rendered]:
     """What comes of deliveries that arrive together."""
+    sent = packed() if payload is None else payload
 
     async def all_of_them() -> list[Rendered]:
-        return list(await asyncio.gather(*(renderer.render(each, packed(), patience) for each in rulebooks)))
+        return list(await asyncio.gather(*(renderer.render(each, sent, patience) for each in rulebooks)))
 
     return asyncio.run(all_of_them())
 
@@ -278,6 +281,17 @@ def test_a_template_that_took_too_long_rests(renderer: Renderer, clock: FakeCloc
     assert restarts() == 3
 
 
+def test_a_large_payload_is_no_templates_fault(renderer: Renderer) -> None:
+    """It may be read in time or not: no template rests because of it when the next one comes."""
+    book = rulebook(grouping_id="{{ payload.groupKey }}")
+    alert = {"status": "firing", "labels": {"alertname": "x", "instance": "i"}, "startsAt": "2020-01-01T00:00:00Z"}
+    large, dense = packed(alerts=[alert] * 300_000), packed(more=[{}] * 7_500_000)
+    for payload in (large, dense):
+        render(renderer, book, payload=payload)
+        (after,) = render(renderer, book)
+        assert after.texts == {Slot.GROUPING_ID: PAYLOAD["groupKey"]}
+
+
 def test_a_template_that_was_changed_does_not_rest(renderer: Renderer) -> None:
     """What rests is the template that took too long, not its successor."""
     render(renderer, rulebook(title=LOOPS))
@@ -352,7 +366,7 @@ def test_a_process_that_hangs_is_killed(renderer: Renderer, monkeypatch: pytest.
     (pid,) = renderer.pids()
     os.kill(pid, signal.SIGSTOP)
     rendered = renderer.render_blocking(rulebook(title="t"), body())
-    assert rendered.failures == ["title: it took too long"]
+    assert rendered.failures == ["title: its payload was not read in time"]
     assert pid not in renderer.pids()
 
 
