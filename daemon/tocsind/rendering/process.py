@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 from tocsind.rendering.wire import HEAD, MOST, READY, Made, Task, all_made_of, frame, journal
 
@@ -39,7 +40,7 @@ class Ended(Exception):
 
 
 class Process:
-    """A process. One thread may ask it at a time; `kill` may come from any."""
+    """A process. One thread may ask it at a time; `kill` may come from any. `seconds` is what the last task took."""
 
     def __init__(self) -> None:
         """Starts it, without waiting until it is ready; NotStarted where the system refuses."""
@@ -63,6 +64,7 @@ class Process:
             raise NotStarted(str(error)) from error
         finally:
             its.close()
+        self.seconds = 0.0
         self._pipe = ours
         self._ready = False
 
@@ -80,9 +82,12 @@ class Process:
         # Not by the process: one that dies before it gets to it would leave what came of the task before.
         os.ftruncate(self._journal, 0)
         self._pipe.settimeout(WALL_SECONDS)
+        begin = time.monotonic()
         try:
             self._pipe.sendall(content)
-            return all_made_of(self._receive())
+            made = all_made_of(self._receive())
+            self.seconds = time.monotonic() - begin
+            return made
         except TimeoutError:
             self.kill()
             in_time = False

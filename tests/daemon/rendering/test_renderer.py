@@ -254,6 +254,27 @@ def test_others_are_served_while_one_loops(renderer: Renderer) -> None:
     assert ended.index(1) > 2
 
 
+def test_the_quick_come_first(renderer: Renderer, clock: FakeClock) -> None:
+    """However many take long, also after a rest or for the first time: others wait for those alone that have begun."""
+    old, new = ([rulebook(n, title=LOOPS) for n in numbers] for numbers in (range(1, 5), range(5, 9)))
+    good = [rulebook(number, title="x") for number in range(10, 30)]
+    render(renderer, *old, *good)
+    render(renderer, *old)
+    clock.advance(MINUTE + SECOND)
+    ended: list[bool] = []
+
+    async def one(book: Rulebook) -> None:
+        rendered = await renderer.render(book, packed(), 30.0)
+        ended.append(bool(rendered.texts))
+
+    async def scenario() -> None:
+        await asyncio.gather(*map(one, [*old, *new, *good]))
+
+    asyncio.run(scenario())
+    assert (ended.count(True), ended.count(False)) == (20, 8)
+    assert not any(ended[22:])
+
+
 def test_what_came_before_the_culprit_counts(renderer: Renderer) -> None:
     """The templates before the one that loops have their results, those after it are told to be not reached."""
     (rendered,) = render(renderer, rulebook(grouping_id="g", title=LOOPS, message="m", conditions=("1",)))
