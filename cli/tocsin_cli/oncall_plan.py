@@ -173,7 +173,7 @@ def _condition(integration: OnCallIntegration, route: OnCallRoute) -> tuple[str,
         if problem := oncall_templates.regex_problem(condition):
             return "", problem, ()
         condition = oncall_templates.regex_condition(condition)
-    reading = oncall_templates.read(condition, limit=oncall_templates.MAX_CONDITION)
+    reading = oncall_templates.read(condition)
     return condition, reading.problem, reading.remarks
 
 

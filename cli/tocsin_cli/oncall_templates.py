@@ -19,8 +19,7 @@ from dataclasses import dataclass
 from jinja2 import Environment, TemplateSyntaxError, meta, nodes
 
 MAX_TEMPLATE = 50_000
-MAX_CONDITION = 2_000
-"""Characters: what the daemon allows (tocsin/v1/templates.proto, routes.proto)."""
+"""Characters: what the daemon allows (tocsin/v1/templates.proto), for conditions in Jinja2 too."""
 
 _FILTERS = (
     "datetimeformat",
@@ -94,10 +93,10 @@ def is_default(source: str) -> bool:
     return hashlib.sha256("".join(source.split()).encode("utf-8")).hexdigest()[:32] in _DEFAULTS
 
 
-def read(source: str, *, limit: int = MAX_TEMPLATE) -> Reading:
+def read(source: str) -> Reading:
     """Return what of a template works here."""
-    if len(source) > limit:
-        return Reading(f"it has {len(source):,} characters, of {limit:,} at most")
+    if len(source) > MAX_TEMPLATE:
+        return Reading(f"it has {len(source):,} characters, of {MAX_TEMPLATE:,} at most")
     try:
         tree = _environment().parse(source)
     except TemplateSyntaxError as error:

@@ -94,7 +94,7 @@ def test_what_has_no_place_here_is_named(run: Run, export: Any) -> None:
         route("R2", "(", 1, routing_type="regex"),
         route("R3", "", 2, routing_type="regex"),
         route("R4", "{{ payload.labels.x }}", 3),
-        route("R5", "\\" * 1_001, 4, routing_type="regex"),
+        route("R5", "x" * 50_000, 4, routing_type="regex"),
         route("R6", "x", 5, routing_type="labels"),
     ]
     files = export([sample], routes)
@@ -112,7 +112,7 @@ def test_what_has_no_place_here_is_named(run: Run, export: Any) -> None:
         "route 2 (R2): wrong regular expression",
         "route 3 (R3): it has no condition",
         "route 4 (R4): it reads payload.labels",
-        "route 5 (R5): ",
+        "route 5 (R5): it has 50,0",
         "route 6 (R6): its kind is labels",
         "escalation chain FDEF of the default route",
         "telegram channel of the default route",
@@ -196,6 +196,14 @@ def test_a_run_that_broke_off_is_completed(run: Run, daemon: FakeDaemon, export:
     daemon.add_route("integrations/i0", jinja="{{ 3 }}")
     assert [each["outcome"] for each in _imported(run, *files)] == ["completed", "created"]
     assert [each.jinja for each in daemon.routes["integrations/i0"]] == [ROUTES[0]["routing_regex"], regex, "{{ 3 }}"]
+
+
+def test_a_condition_may_be_as_long_as_any_template(run: Run, daemon: FakeDaemon, export: Any) -> None:
+    """A long list of names is taken over: without its route, alerts would take another one."""
+    condition = "{{ labels.team in [" + "'some team', " * 3_000 + "] }}"
+    result = run("import", "oncall", *export([integration()], [route("R1", condition), default_route()]))
+    assert result.exit_code == 0
+    assert [each.jinja for each in daemon.routes["integrations/i0"]] == [condition]
 
 
 def test_a_route_that_is_refused_does_not_keep_the_others(run: Run, daemon: FakeDaemon, export: Any) -> None:
