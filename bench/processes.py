@@ -20,6 +20,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from bench.dependent import die_with_parent
 from tocsin.v1 import integrations_pb2, integrations_pb2_grpc
+from tocsin.v1.templates_pb2 import Templates
 
 ALERTMANAGER = "/integrations/v1/alertmanager/"
 _START_SECONDS = 60.0
@@ -126,14 +127,17 @@ class Daemon(Process):
         """A new channel to it."""
         return grpc.insecure_channel(self.target)
 
-    def integrate(self, count: int, prefix: str = "bench") -> list[str]:
-        """Makes integrations by its API; returns the paths of their URLs."""
+    def integrate(self, count: int, prefix: str = "bench", templates: Templates | None = None) -> list[str]:
+        """Makes integrations by its API, with these templates; returns the paths of their URLs."""
         with self.channel() as channel:
             stub = integrations_pb2_grpc.IntegrationServiceStub(channel)
             paths = []
             for number in range(count):
                 wanted = integrations_pb2.Integration(
-                    display_name=f"{prefix} {number}", type="alertmanager", reopen_window=Duration(seconds=300)
+                    display_name=f"{prefix} {number}",
+                    type="alertmanager",
+                    reopen_window=Duration(seconds=300),
+                    templates=templates,
                 )
                 made = stub.CreateIntegration(integrations_pb2.CreateIntegrationRequest(integration=wanted))
                 paths.append(f"{ALERTMANAGER}{made.token}/")

@@ -99,10 +99,11 @@ class _Pending:
 
 
 class Dispatcher:
-    """Gathers deliveries and calls the daemon. It lives in one event loop."""
+    """Gathers deliveries and calls the daemon, with up to `most` at once. It lives in one event loop."""
 
-    def __init__(self, deliver: Deliver, metrics: Metrics) -> None:
+    def __init__(self, deliver: Deliver, metrics: Metrics, *, most: int = BATCH_COUNT) -> None:
         self._deliver = deliver
+        self._most = most
         self._metrics = metrics
         self._queue: deque[_Pending] = deque()
         self._calls: dict[asyncio.Task[None], list[_Pending]] = {}
@@ -115,7 +116,11 @@ class Dispatcher:
         self._closed = False
         # A batch is nobody's request alone: its lines in the log name all of them, and none as their own.
         self._context = Context()
-        metrics.pending.set_function(lambda: self._count)
+
+    @property
+    def pending(self) -> int:
+        """How many deliveries wait for their receipts."""
+        return self._count
 
     async def submit(
         self, delivery: intake_pb2.Delivery, *, weight: int, arrived_at: float, deadline: float
@@ -192,7 +197,7 @@ class Dispatcher:
     def _take(self, batch: list[_Pending]) -> None:
         """Moves the next deliveries from the queue into `batch`; leaves out those whose sender waits no longer."""
         weight = 0
-        while self._queue and len(batch) < BATCH_COUNT:
+        while self._queue and len(batch) < self._most:
             pending = self._queue[0]
             if not pending.answer.done():
                 if batch and (pending.alone or weight + pending.weight > BATCH_WEIGHT):

@@ -1,27 +1,17 @@
 """Integrations with templates through the real gateway and the real daemon, good ones and a bad one."""
 
-import json
 import os
 import signal
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 
-from processes import PATIENCE, Stack, notification, until
+from processes import Stack, notification, until
 
 from tocsin.v1 import alert_groups_pb2
 from tocsin.v1.integrations_pb2 import Integration
+from tocsin.v1.templates_pb2 import Templates
 
 LOOPS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
-
-
-def template(stack: Stack, integration: Integration, **templates: str) -> None:
-    """Gives an integration templates, before it is first sent to."""
-    public_id = integration.name.removeprefix("integrations/")
-    with closing(sqlite3.connect(next(stack.data.glob("*.db*")), timeout=PATIENCE)) as connection, connection:
-        query = "UPDATE integrations SET templates = ? WHERE public_id = ?"
-        assert connection.execute(query, (json.dumps(templates), public_id)).rowcount == 1
 
 
 def post(stack: Stack, integration: Integration, key: str, **fields: object) -> int:
@@ -42,16 +32,14 @@ def reasons(stack: Stack, group: alert_groups_pb2.AlertGroup) -> list[str]:
 
 def test_a_templated_integration(stack: Stack) -> None:
     """Grouped, titled, acknowledged and resolved as its templates say, after a kill of what renders too."""
-    integration = stack.client.create("templated")
-    template(
-        stack,
-        integration,
+    templates = Templates(
         grouping_id="{{ labels.alertname }}",
         title="{{ payload.numFiring }} of {{ labels.alertname }}",
         source_link="http://grafana/d/{{ labels.key }}",
         resolve_condition="{{ payload.numFiring == 0 }}",
         acknowledge_condition="{{ payload.numFiring > 2 }}",
     )
+    integration = stack.client.create("templated", templates=templates)
     assert post(stack, integration, "one") == 200
     assert post(stack, integration, "two", firing=("a", "b")) == 200
     (group,) = stack.client.groups(integration)
@@ -71,9 +59,9 @@ def test_a_templated_integration(stack: Stack) -> None:
 
 def test_a_bad_one_harms_itself_only(stack: Stack) -> None:
     """While many of its deliveries are under way, others are taken; and in the end all of its own are there."""
-    bad, good, plain = (stack.client.create(name) for name in ("bad", "good", "plain"))
-    template(stack, bad, title=LOOPS)
-    template(stack, good, title="{{ labels.key }}")
+    bad = stack.client.create("bad", templates=Templates(title=LOOPS))
+    good = stack.client.create("good", templates=Templates(title="{{ labels.key }}"))
+    plain = stack.client.create("plain")
     with ThreadPoolExecutor(16) as pool:
         under_way = [pool.submit(post, stack, bad, f"k{number}") for number in range(64)]
         for number in range(20):
@@ -94,8 +82,7 @@ def test_a_bad_one_harms_itself_only(stack: Stack) -> None:
 
 def test_stopping_while_a_template_loops(stack: Stack) -> None:
     """The daemon stops as quickly as ever, and leaves no process behind."""
-    bad = stack.client.create("bad")
-    template(stack, bad, title=LOOPS)
+    bad = stack.client.create("bad", templates=Templates(title=LOOPS))
     with ThreadPoolExecutor(1) as pool:
         under_way = pool.submit(post, stack, bad, "k")
         pids = until(lambda: renderers(stack), "something renders")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +17,7 @@ from gateway_harness import NOTIFY, FakeDaemon, Gateway, capture
 from tocsin.v1 import intake_pb2
 from tocsin_gateway import deferral as module
 from tocsin_gateway.daemon_link import DaemonLink
-from tocsin_gateway.deferral import AT_ONCE_FOR_ONE, Deferral
+from tocsin_gateway.deferral import BATCH, Deferral
 from tocsin_gateway.dispatcher import Dispatcher, NotDelivered
 from tocsin_gateway.metrics import Metrics
 
@@ -31,8 +32,8 @@ class Daemon:
 
     def __init__(self) -> None:
         self.deferred: set[str] = set()
-        self.calls: list[str] = []
-        self.under_way = 0
+        self.calls: list[tuple[str, int]] = []
+        self.under_way: Counter[str] = Counter()
         self.most = 0
         self.gates: dict[str, asyncio.Event] = {}
         self.failures: list[grpc.StatusCode] = []
@@ -43,18 +44,18 @@ class Daemon:
         return Response(receipts=[Receipt(outcome=outcome, alert_group="stream") for outcome in outcomes])
 
     async def Deliver(self, request: Request, timeout: float, metadata: object) -> Response:
-        (delivery,) = request.deliveries
-        self.calls.append(delivery.credential)
-        self.under_way += 1
-        self.most = max(self.most, self.under_way)
+        (whose,) = {delivery.credential for delivery in request.deliveries}
+        self.calls.append((whose, len(request.deliveries)))
+        self.under_way[whose] += 1
+        self.most = max(self.most, self.under_way[whose])
         try:
-            if delivery.credential in self.gates:
-                await self.gates[delivery.credential].wait()
+            if whose in self.gates:
+                await asyncio.wait_for(self.gates[whose].wait(), timeout)
             if self.failures:
                 raise grpc.aio.AioRpcError(self.failures.pop(), grpc.aio.Metadata(), grpc.aio.Metadata())
         finally:
-            self.under_way -= 1
-        return Response(receipts=[Receipt(outcome=self.answer, alert_group="own call")])
+            self.under_way[whose] -= 1
+        return Response(receipts=[Receipt(outcome=self.answer, alert_group="own call") for _ in request.deliveries])
 
 
 def run(scenario: Callable[[Daemon, Deferral], Awaitable[None]]) -> None:
@@ -85,25 +86,66 @@ def test_only_what_is_deferred_goes_alone() -> None:
         assert not slow.done()
         daemon.gates["slow"].set()
         assert (await slow).alert_group == "own call"
-        assert daemon.calls == ["slow"]
+        assert daemon.calls == [("slow", 1)]
 
     run(scenario)
 
 
 def test_a_slow_one_does_not_keep_others_waiting() -> None:
-    """Whatever waits for one integration, others find a call; and for one only so many are under way."""
+    """For each URL one call is under way; what gathers meanwhile goes together, a few at a time."""
 
     async def scenario(daemon: Daemon, deferral: Deferral) -> None:
         daemon.deferred = {"slow", "quick"}
         daemon.gates["slow"] = asyncio.Event()
-        slow = [submit(deferral, "slow") for _ in range(200)]
-        while daemon.under_way < AT_ONCE_FOR_ONE:
+        slow = [submit(deferral, "slow") for _ in range(30)]
+        while not daemon.under_way["slow"]:
             await asyncio.sleep(0)
-        assert (await submit(deferral, "quick")).alert_group == "own call"
-        assert daemon.calls.count("slow") == AT_ONCE_FOR_ONE
+        for _ in range(10):
+            assert (await submit(deferral, "quick")).alert_group == "own call"
+        assert len([whose for whose, _ in daemon.calls if whose == "slow"]) == 1
         daemon.gates["slow"].set()
         await asyncio.gather(*slow)
-        assert daemon.most <= AT_ONCE_FOR_ONE + 1
+        assert daemon.most == 1
+        assert max(count for _, count in daemon.calls) == BATCH
+        assert sum(count for whose, count in daemon.calls if whose == "slow") == 30
+
+    run(scenario)
+
+
+def test_only_so_many_calls_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many URLs there are; who waited for a call has aged meanwhile."""
+    monkeypatch.setattr(module, "AT_ONCE", 2)
+
+    async def scenario(daemon: Daemon, deferral: Deferral) -> None:
+        names = [str(number) for number in range(9)]
+        daemon.deferred = set(names)
+        gate = asyncio.Event()
+        daemon.gates = dict.fromkeys(names, gate)
+        waiting = [submit(deferral, name) for name in names]
+        while daemon.under_way.total() < 2:
+            await asyncio.sleep(0)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert daemon.under_way.total() == 2
+        gate.set()
+        assert [receipt.outcome for receipt in await asyncio.gather(*waiting)] == [Receipt.APPLIED] * 9
+
+    run(scenario)
+
+
+def test_closing_fails_what_waits() -> None:
+    """And whatever is deferred after it."""
+
+    async def scenario(daemon: Daemon, deferral: Deferral) -> None:
+        daemon.deferred = {"slow"}
+        daemon.gates["slow"] = asyncio.Event()
+        waiting = submit(deferral, "slow")
+        while not daemon.calls:
+            await asyncio.sleep(0)
+        await deferral.close()
+        for task in (waiting, submit(deferral, "slow")):
+            with pytest.raises(NotDelivered, match="stopping"):
+                await task
 
     run(scenario)
 
@@ -114,7 +156,7 @@ def test_each_by_its_own_deadline() -> None:
     async def scenario(daemon: Daemon, deferral: Deferral) -> None:
         daemon.deferred = {"slow"}
         daemon.gates["slow"] = asyncio.Event()
-        patient = [submit(deferral, "slow") for _ in range(AT_ONCE_FOR_ONE - 1)]
+        patient = [submit(deferral, "slow") for _ in range(3)]
         impatient = [submit(deferral, "slow", patience=0.2) for _ in range(5)]
         for task in impatient:
             with pytest.raises(NotDelivered, match="in time"):
@@ -149,7 +191,7 @@ def test_too_much_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         daemon.deferred = {"slow"}
         daemon.gates["slow"] = asyncio.Event()
         waiting = [submit(deferral, "slow") for _ in range(2)]
-        while daemon.under_way < 2:
+        while not daemon.calls:
             await asyncio.sleep(0)
         with pytest.raises(NotDelivered, match="too much"):
             await submit(deferral, "slow")
@@ -194,7 +236,7 @@ def test_through_a_gateway(runtime_directory: Path) -> None:
         daemon.go_on.clear()
         with ThreadPoolExecutor(3) as pool:
             waiting = [pool.submit(gateway.ask, "POST", NOTIFY, BODY) for _ in range(3)]
-            daemon.wait_for(lambda: len(daemon.calls) == 4)
+            daemon.wait_for(lambda: len(daemon.calls) >= 2)
             daemon.stop()
             daemon.start()
             assert [answer.result().status for answer in waiting] == [200] * 3

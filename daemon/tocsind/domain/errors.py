@@ -6,7 +6,7 @@ one table; the message is for people and says what and where. Nothing was change
 
 from tocsind.domain.reasons import Code, Reason
 
-__all__ = ["Code", "Reason", "TocsinError", "invalid", "not_found", "too_many", "unavailable"]
+__all__ = ["Code", "Reason", "TocsinError", "invalid", "not_found", "not_in_time", "too_many", "unavailable"]
 
 
 class TocsinError(Exception):
@@ -44,6 +44,11 @@ def too_many(field: str, most: int) -> TocsinError:
 def not_found(name: str) -> TocsinError:
     """Nothing bears this resource name."""
     return TocsinError(Reason.NOT_FOUND, f"{name} does not exist", resource=name)
+
+
+def not_in_time(message: str) -> TocsinError:
+    """It took too long, or the caller no longer waits. Nothing was committed."""
+    return TocsinError(Reason.NOT_IN_TIME, message)
 
 
 def unavailable(message: str) -> TocsinError:

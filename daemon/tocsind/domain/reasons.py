@@ -176,6 +176,13 @@ class Reason(Enum):
         "Try again later with the same `request_id`. It recovers by itself once there is room.",
         retry_after=1,
     )
+    NOT_IN_TIME = Entry(
+        Code.UNAVAILABLE,
+        "It could not be done in time: the caller no longer waited when its turn came, or templates could not be "
+        "looked at. Nothing was committed.",
+        "Try again with the same `request_id`, and a longer deadline where that was short.",
+        retry_after=1,
+    )
     STOPPING = Entry(
         Code.UNAVAILABLE,
         "The daemon is stopping. Nothing was committed.",

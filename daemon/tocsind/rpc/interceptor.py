@@ -26,7 +26,7 @@ from google.rpc import code_pb2
 
 from tocsind.clock import Clock
 from tocsind.domain.access import Caller
-from tocsind.domain.errors import TocsinError, unavailable
+from tocsind.domain.errors import TocsinError, not_in_time
 from tocsind.domain.units import SECOND
 from tocsind.metrics import Metrics
 from tocsind.rpc import errors
@@ -169,5 +169,5 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
 async def _nothing(request: Any, context: Any) -> AsyncIterator[Any]:
     """Handles what is refused before it comes here; what is admitted by now after all, it refuses."""
-    raise unavailable("try again")
+    raise not_in_time("try again")
     yield

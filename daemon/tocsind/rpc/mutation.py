@@ -14,7 +14,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from google.protobuf import any_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
 
-from tocsind.domain.errors import invalid, unavailable
+from tocsind.domain.errors import invalid, not_in_time
 from tocsind.engine.engine import Engine
 from tocsind.engine.memory import Memory
 from tocsind.engine.once import once
@@ -54,7 +54,7 @@ def change(
 
     def timely(transaction: Transaction, memory: Memory) -> T:
         if by.deadline is not None and by.deadline < transaction.steady:
-            raise unavailable("the caller no longer waits")
+            raise not_in_time("the caller no longer waits")
         return job(transaction, memory, *args, **kwargs)
 
     if not request.request_id:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tocsind.clock import Clock
-from tocsind.domain.errors import Reason, TocsinError, unavailable
+from tocsind.domain.errors import Reason, TocsinError, not_in_time
 from tocsind.rpc.access import caller
 
 AT_ONCE = 2
@@ -40,7 +40,7 @@ class SlowLists:
             with self._looking:
                 deadline = caller().deadline
                 if deadline is not None and deadline < self._clock.steady():
-                    raise unavailable("the caller no longer waits")
+                    raise not_in_time("the caller no longer waits")
                 yield
         finally:
             self._free.release()

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import grpc
 
 from tocsin.v1 import templates_pb2, templates_pb2_grpc
-from tocsind.domain.errors import Reason, TocsinError, invalid, not_found, unavailable
+from tocsind.domain.errors import Reason, TocsinError, invalid, not_found, not_in_time
 from tocsind.domain.rulebook import Rulebook
 from tocsind.domain.template import MAX_SOURCE, Slot
 from tocsind.engine.engine import Engine
@@ -80,7 +80,7 @@ def _check(engine: Engine, sources: Mapping[str, str]) -> None:
             raise invalid(field, f"must be at most {MAX_SOURCE:,} characters")
     for field, made in zip(sources, engine.renderer.check(list(sources.values())), strict=True):
         if made.error in NO_FAULT_OF_ITS_OWN:
-            raise unavailable(f"templates cannot be checked now: {made.error}")
+            raise not_in_time(f"templates cannot be checked now: {made.error}")
         if made.error:
             where = f"line {made.line}: " if made.line else ""
             raise invalid(field, f"is not a template: {where}{made.error}")
