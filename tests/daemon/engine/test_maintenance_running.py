@@ -562,6 +562,27 @@ def test_deleting_the_integration_ends_it(daemon: RunningDaemon) -> None:
     assert daemon.kinds(collector) == ["OPENED", "RESOLVED"]
 
 
+def test_nothing_is_released_of_what_is_deleted(daemon: RunningDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a maintenance had collected that ended just before its integration goes, is resolved and nothing else."""
+    monkeypatch.setattr("tocsind.engine.integrations.CLOSED_AT_ONCE", 2)
+    monkeypatch.setattr("tocsind.engine.ticker.STEP_RELEASES", 2)
+    integration = daemon.integration()
+    maintain(daemon, integration)
+    names = [daemon.fire(integration, key=f"k{number}") for number in range(12)]
+
+    def released() -> int:
+        return sum(daemon.kinds(name).count("RELEASED") for name in names)
+
+    stop(daemon, integration)
+    daemon.integrations.DeleteIntegration(integrations_pb2.DeleteIntegrationRequest(name=integration.name))
+    before = released()
+    finish(daemon)
+    while any(daemon.group(name).state != AlertGroup.RESOLVED for name in names):
+        daemon.settle()
+
+    assert released() == before < len(names)
+
+
 # Who is told
 
 
