@@ -13,8 +13,8 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
+from tocsind.clock import Clock
 from tocsind.rendering.wire import HEAD, MOST, READY, Made, Task, all_made_of, frame, journal
 
 START_SECONDS = 20.0
@@ -40,9 +40,10 @@ class Ended(Exception):
 
 
 class Process:
-    """A process. One thread may ask it at a time; `kill` may come from any. `seconds` is what the last task took."""
+    """A process. One thread may ask it at a time; `kill` may come from any. `took` is how long the last task did, in
+    microseconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         """Starts it, without waiting until it is ready; NotStarted where the system refuses."""
         ours, its = socket.socketpair()
         try:
@@ -64,7 +65,8 @@ class Process:
             raise NotStarted(str(error)) from error
         finally:
             its.close()
-        self.seconds = 0.0
+        self.took = 0
+        self._clock = clock
         self._pipe = ours
         self._ready = False
 
@@ -82,11 +84,11 @@ class Process:
         # Not by the process: one that dies before it gets to it would leave what came of the task before.
         os.ftruncate(self._journal, 0)
         self._pipe.settimeout(WALL_SECONDS)
-        begin = time.monotonic()
+        begin = self._clock.steady()
         try:
             self._pipe.sendall(content)
             made = all_made_of(self._receive())
-            self.seconds = time.monotonic() - begin
+            self.took = self._clock.steady() - begin
             return made
         except TimeoutError:
             self.kill()

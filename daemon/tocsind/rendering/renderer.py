@@ -41,8 +41,8 @@ PROCESSES: Final = 2
 REST: Final = 60 * SECOND
 """Microseconds for which a template rests after it ran out of time."""
 
-QUICK: Final = 0.05
-"""Seconds that a quick task takes at most; most take a hundredth of it."""
+QUICK: Final = SECOND // 20
+"""Microseconds that a quick task takes at most; most take a hundredth of it."""
 
 PATIENCE: Final = 2.0
 """Seconds for which anything waits for its results at most."""
@@ -292,7 +292,7 @@ class Renderer:
             try:
                 process = process or self._start()
                 made = process.ask(job.task)
-                self._note(job.whose, quick=process.seconds <= QUICK)
+                self._note(job.whose, quick=process.took <= QUICK)
                 return process, made
             except NotStarted as error:
                 self._drop(process)
@@ -339,7 +339,7 @@ class Renderer:
         failed = self._failed_start
         if failed is not None and self._clock.steady() - failed < SECOND:
             raise NotStarted("it did not start a moment ago")
-        process = Process()
+        process = Process(self._clock)
         self._failed_start = None
         with self._condition:
             self._processes.add(process)
