@@ -23,11 +23,11 @@ import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
 
 import tocsin
-from tocsin.v1.heartbeats_pb2 import Heartbeat, UpdateHeartbeatRequest
+from tocsin.v1.heartbeats_pb2 import GetHeartbeatRequest, Heartbeat, UpdateHeartbeatRequest
 from tocsin.v1.integrations_pb2 import CreateIntegrationRequest, Integration, ListIntegrationsRequest
 from tocsin.v1.routes_pb2 import CreateRouteRequest, ListRoutesRequest, Route
 
-from . import oncall_export, output
+from . import durations, oncall_export, output
 from .commands import Group, Settings, notice, pass_settings
 from .connection import FAILED, NOT_ALLOWED, UNREACHABLE, USAGE, CommandError, Connection
 from .payloads import read_text
@@ -179,6 +179,7 @@ def _complete(daemon: Connection, found: Integration, outcome: Outcome, dry_run:
         _leave_alone(outcome, found, "has other routes")
         return
     outcome.left.extend(f"template for {slot}: {found.name} has its default" for slot in wanted.keys() - there.keys())
+    _compare_heartbeat(daemon, found.name, outcome)
     missing = sum(not is_there for _, is_there in routes)
     if not missing:
         outcome.became("exists", f"exists already as {found.name}, left alone", found.name)
@@ -236,6 +237,19 @@ def _set_heartbeat(daemon: Connection, outcome: Outcome) -> None:
     except CommandError as error:
         outcome.left.append(f"interval of the heartbeat: {error.message}")
         _raise_if_hopeless(error)
+
+
+def _compare_heartbeat(daemon: Connection, owner: str, outcome: Outcome) -> None:
+    """Say where the interval is another: a run that broke off did not set it, or somebody has set it since."""
+    wanted = outcome.plan.heartbeat_interval
+    if wanted is None:
+        return
+    request = GetHeartbeatRequest(name=f"{owner}/heartbeat")
+    there = daemon.call(daemon.heartbeats.GetHeartbeat, request).interval.ToTimedelta()
+    if there != wanted:
+        line = f"interval of the heartbeat: {durations.format(wanted)}"
+        outcome.taken = [taken for taken in outcome.taken if taken != line]
+        outcome.left.append(f"{line}; {owner} has {durations.format(there)}")
 
 
 def _raise_if_hopeless(error: CommandError) -> None:

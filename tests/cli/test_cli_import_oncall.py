@@ -208,6 +208,25 @@ def test_a_run_that_broke_off_is_completed(run: Run, daemon: FakeDaemon, export:
     assert [each.jinja for each in daemon.routes["integrations/i0"]] == [ROUTES[0]["routing_regex"], regex, "{{ 3 }}"]
 
 
+def test_an_interval_that_another_run_did_not_set_is_said(run: Run, daemon: FakeDaemon, export: Any) -> None:
+    """What is there may be somebody's choice, so it is left, but not taken for that of the files."""
+    files = export([integration(heartbeat={"link": "x", "timeout_seconds": 180})], [default_route()])
+    assert _imported(run, *files)[0]["notTaken"] == []
+    assert _imported(run, *files)[0]["notTaken"] == []
+    daemon.heartbeats["integrations/i0/heartbeat"].interval.FromTimedelta(timedelta(minutes=10))
+    (found,) = _imported(run, *files)
+    assert found["notTaken"] == ["interval of the heartbeat: 3m; integrations/i0 has 10m"]
+    assert not any("interval" in line for line in found["taken"])
+
+
+def test_a_condition_may_be_as_long_as_any_template(run: Run, daemon: FakeDaemon, export: Any) -> None:
+    """A long list of names is taken over: without its route, alerts would take another one."""
+    condition = "{{ labels.team in [" + "'some team', " * 3_000 + "] }}"
+    result = run("import", "oncall", *export([integration()], [route("R1", condition), default_route()]))
+    assert result.exit_code == 0
+    assert [each.jinja for each in daemon.routes["integrations/i0"]] == [condition]
+
+
 def test_a_route_that_is_refused_does_not_keep_the_others(run: Run, daemon: FakeDaemon, export: Any) -> None:
     """A route that the daemon refuses is named with its reason; the others are created in their order."""
     daemon.refused_conditions["{{ 2 }}"] = (grpc.StatusCode.INVALID_ARGUMENT, "no good")

@@ -12,7 +12,8 @@ Rules
   and values are anything but space and `{}!=~,\\"'` and the backtick; inside quotes the escapes are those of Go.
 - Regular expressions are RE2's, as Alertmanager's are, and match the whole value. Their time grows with the length of
   the value only, and what it grows by is bounded here: by the size of the compiled expression, when it is saved, and by
-  the length of the value. A longer value is compared with no expression: neither `=~` nor `!~` holds.
+  the length of the value. A longer value is compared with no expression: neither `=~` nor `!~` holds. What many lists
+  take together is for whoever compares with many to bound (`effort`).
 - What cannot be read is an error that says what and where: places are counted in characters, from 1.
 """
 
@@ -97,6 +98,11 @@ class Matcher:
             return f"{_shown(str(self))} {said}: the label is {'empty' if self.name in labels else 'missing'}"
         return f"{_shown(str(self))} {said}: it is {_quoted(_shown(actual))}"
 
+    def effort(self, labels: Mapping[str, str]) -> int:
+        """How many steps it takes at worst to compare labels with its expression: instructions times bytes."""
+        actual = labels.get(self.name, "")
+        return self.program * len(actual.encode()) if self.type in _REGULAR and len(actual) <= MAX_VALUE else 0
+
     @property
     def program(self) -> int:
         """How many instructions its expression has; 0 where it has none. ValueError where it is none of RE2's."""
@@ -129,6 +135,13 @@ class Matchers:
     def hold(self, labels: Mapping[str, str]) -> bool:
         """Whether labels are as all of them demand."""
         return all(matcher.holds(labels) for matcher in self.all)
+
+    def effort(self, labels: Mapping[str, str]) -> int:
+        """How many steps it takes at worst to compare labels with the expressions; none where another matcher does not
+        hold, as that is found out first by whoever asks."""
+        if not all(matcher.holds(labels) for matcher in self.all if matcher.type not in _REGULAR):
+            return 0
+        return sum(matcher.effort(labels) for matcher in self.all)
 
     def explain(self, labels: Mapping[str, str]) -> str:
         """Returns in one line why they hold, or which is the first that does not."""

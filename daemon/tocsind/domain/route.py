@@ -6,6 +6,8 @@ Rules
 - A route that is deleted leaves its groups to the default route.
 - Matchers are compared with the labels of the notification. What a Jinja2 condition says is not known here: it was
   rendered before (`rulebook.py`), or it does not match. Nothing that a route says can keep a group from being opened.
+- Routes are compared where changes are written, so what their expressions can take for one group is limited, all of
+  them together. What is beyond that is not compared, and does not match; those after it that take less still are.
 - Positions count from 0 without gaps.
 """
 
@@ -28,6 +30,11 @@ MAX_MATCHERS = 2_000
 
 MAX_DESCRIPTION = 2_000
 MOST_ROUTES = 200
+
+MAX_EFFORT = 50_000_000
+"""Steps (`Matchers.effort`) for one group: 0.1 s at worst, though expressions seldom take a tenth of their worst. With
+200 routes of 2,000 characters each, values of 250 characters are within it; without it, values of 16,384 characters
+could take half a minute."""
 
 
 class ConditionKind(IntEnum):
@@ -120,11 +127,14 @@ def choose(
 ) -> int:
     """Returns the id of the route that a group takes. `compiled` are the matchers by the id of the route, `matched`
     what the Jinja2 conditions said, by the same; one that is missing does not match."""
+    allowance = _Allowance()
     for route in routes:
         if route.kind is ConditionKind.JINJA:
             if matched.get(route.id):
                 return route.id
-        elif (condition := compiled.get(route.id)) is not None and condition.hold(labels):
+            continue
+        condition = compiled.get(route.id)
+        if condition is not None and allowance.covers(condition, labels) and condition.hold(labels):
             return route.id
     return DEFAULT_ID
 
@@ -138,10 +148,13 @@ def judge(
 ) -> Iterator[Verdict]:
     """Yields what each route says, up to the one that `choose` would return. `failures` are the Jinja2 conditions that
     failed, by the id of the route, and why."""
+    allowance = _Allowance()
     for route in routes:
         if route.kind is ConditionKind.JINJA:
             verdict = _of_jinja(route, matched.get(route.id), failures.get(route.id, ""))
-        elif (condition := compiled.get(route.id)) is not None:
+        elif (condition := compiled.get(route.id)) is not None and not allowance.covers(condition, labels):
+            verdict = Verdict(route, False, "its matchers were not compared", _TOO_MUCH)
+        elif condition is not None:
             verdict = Verdict(route, condition.hold(labels), condition.explain(labels))
         else:
             verdict = Verdict(route, False, "its matchers cannot be read", "saved by another version of Tocsin")
@@ -149,6 +162,24 @@ def judge(
         if verdict.matched:
             return
     yield Verdict(None, True, "the default route takes what no other takes")
+
+
+class _Allowance:
+    """What the expressions of routes may still take for one group."""
+
+    def __init__(self) -> None:
+        self._left = MAX_EFFORT
+
+    def covers(self, condition: Matchers, labels: Mapping[str, str]) -> bool:
+        """Whether a condition may be compared; what that takes is then taken off."""
+        effort = condition.effort(labels)
+        if effort > self._left:
+            return False
+        self._left -= effort
+        return True
+
+
+_TOO_MUCH = "it and the routes before it take too long for labels as long as these"
 
 
 def _of_jinja(route: Route, outcome: bool | None, failure: str) -> Verdict:

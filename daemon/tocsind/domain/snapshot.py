@@ -65,14 +65,15 @@ class Result(Enum):
 class Effect:
     """What is to be written. `group` is the group reached (changed in place), or None.
 
-    `opened`: it is a new one. `moved`: its state changed. `described`: the notification's alerts, title, labels and
-    payload are to be stored. `alerts`: all that is now known of the group's alerts, where it is described. `restated`:
-    alerts that the notification does not list, with their new state.
+    `opened`: it is a new one. `reopened`: it was resolved, and fires again. `moved`: its state changed. `described`:
+    the notification's alerts, title, labels and payload are to be stored. `alerts`: all that is now known of the
+    group's alerts, where it is described. `restated`: alerts that the notification does not list, with their new state.
     """
 
     result: Result
     group: AlertGroup | None = None
     opened: bool = False
+    reopened: bool = False
     moved: bool = False
     described: bool = False
     alerts: dict[str, KnownAlert] = field(default_factory=dict)
@@ -169,7 +170,7 @@ def _update_open(
 
 
 def _reopen(group: AlertGroup, alerts: dict[str, KnownAlert], notification: Notification, now: int) -> Effect:
-    effect = Effect(Result.APPLIED, group, moved=True, described=True, alerts=alerts)
+    effect = Effect(Result.APPLIED, group, reopened=True, moved=True, described=True, alerts=alerts)
     fresh = _merge(group, alerts, notification, Report.FIRING, effect)
     reason = "fired again within the reopen window"
     effect.events.append(_did(act(group, Action.SOURCE_REOPEN, now, reason=reason)))

@@ -8,11 +8,13 @@ Rules
 - What is over a rate limit is refused; what is late or says nothing new was taken all the same, and counts.
 - What has templates to be rendered first is deferred, and nothing of it is applied: rendering takes long compared to
   everything here. It comes again with what was made of it, by the very rulebook that holds then.
+- What is resolved is so under the source's own key too, where a group is open there: it opened when the grouping id
+  could not be made, or before there was a template for it, and nothing else would ever resolve it.
 """
 
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import partial
 
@@ -21,7 +23,7 @@ from tocsind.domain import reading
 from tocsind.domain.alert_group import AlertGroup, Source
 from tocsind.domain.identity import identity
 from tocsind.domain.integration import BUILT_IN, Integration
-from tocsind.domain.notification import Notification
+from tocsind.domain.notification import Notification, Report
 from tocsind.domain.rulebook import Rendered, Rulebook
 from tocsind.domain.snapshot import Result
 from tocsind.engine import heartbeat_alerts
@@ -131,6 +133,8 @@ def deliver(transaction: Transaction, memory: Memory, deliveries: Sequence[Deliv
         rendered = deliveries[index].rendered
         effect = ledger.receive(key, integration, Source.ALERTMANAGER, notification, rendered)
         receipts[index] = Receipt(_RESULTS[effect.result], group=effect.group)
+        if rendered is not None and notification.report is Report.RESOLVED:
+            _resolve_ungrouped(ledger, key, integration, notification, deliveries[index].notification)
     if beaten:
         _beat(transaction, memory, ledger, [(deliveries[index], integration) for index, integration in beaten])
         for index, _ in beaten:
@@ -178,6 +182,18 @@ def _read(
         return Receipt(Outcome.DEFERRED, rulebook=rulebook)
     delivery.rendered = rendered
     return reading.read(notification, rendered)
+
+
+def _resolve_ungrouped(
+    ledger: Ledger, key: bytes, integration: Integration, notification: Notification, came: Notification | None
+) -> None:
+    """Resolves the group under the key with which a notification came, where that is another one and is open."""
+    assert came is not None
+    ungrouped = identity(integration.id, Source.ALERTMANAGER, came.grouping_key)
+    known = ledger.by_identity(ungrouped) if ungrouped != key else None
+    if known is not None and known.is_open:
+        told = replace(notification, grouping_key=came.grouping_key)
+        ledger.receive(ungrouped, integration, Source.ALERTMANAGER, told)
 
 
 def _beat(

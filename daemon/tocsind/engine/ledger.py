@@ -82,7 +82,8 @@ class Ledger:
             new_id=lambda: self._memory.new_group_id(self._connection),
         )
         if effect.group is not None:
-            if effect.opened or (effect.moved and effect.group.is_open):
+            # Not where it only moved: a source can acknowledge what was open before.
+            if effect.opened or effect.reopened:
                 effect.events += maintenance_rules.put_aside(effect.group, integration.maintenance)
             effect.group.heard = self.reading
             if effect.opened:

@@ -127,11 +127,14 @@ def summary_of(transaction: Transaction, memory: Memory, group: AlertGroup, clos
 
 
 def release(transaction: Transaction, memory: Memory, limit: int) -> None:
-    """Releases some of the groups that maintenances collected which have ended, at most `limit`."""
+    """Releases some of the groups that maintenances collected which have ended, at most `limit`. Those of an
+    integration that was deleted meanwhile are left to be resolved with it."""
     ledger = Ledger(transaction, memory)
     done: set[int] = set()
     for collected_by in sorted(memory.releasing):
         groups = alert_groups.open_collected(transaction.connection, collected_by, limit)
+        if groups and memory.by_id(transaction.connection, groups[0].integration_id) is None:
+            groups = []
         for group in groups:
             ledger.release(group)
         limit -= len(groups)

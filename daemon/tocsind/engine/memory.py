@@ -181,6 +181,7 @@ class Memory:
         if found is not None:
             if len(self._by_credential) >= MOST_INTEGRATIONS:
                 self.forget_integrations()
+            # One object however it is found: its rulebook is kept as long as it is this one.
+            found = self._by_id.setdefault(found.id, found)
             self._by_credential[kind, credential] = found
-            self._by_id[found.id] = found
         return found

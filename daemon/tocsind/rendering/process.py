@@ -14,12 +14,13 @@ import socket
 import subprocess
 import sys
 
+from tocsind.clock import Clock
 from tocsind.rendering.wire import HEAD, MOST, READY, Made, Task, all_made_of, frame, journal
 
 START_SECONDS = 20.0
 """How long a process may take until it is ready."""
 
-WALL_SECONDS = 1.0
+WALL_SECONDS = 1.5
 """How long it may take for one task by the clock; the limit that is usually reached is that of the time for which it
 computes (worker.py)."""
 
@@ -29,19 +30,20 @@ class NotStarted(Exception):
 
 
 class Ended(Exception):
-    """The process ended, or was killed, before it had answered. `made` is what it had done; `in_time` is false where it
-    took too long, and true where it broke."""
+    """The process ended, or was killed, before it had answered. `made` is what it had done, None where it had not even
+    read the payload; `in_time` is false where it took too long, and true where it broke."""
 
-    def __init__(self, made: list[Made], *, in_time: bool) -> None:
+    def __init__(self, made: list[Made] | None, *, in_time: bool) -> None:
         super().__init__("the process that renders ended")
         self.made = made
         self.in_time = in_time
 
 
 class Process:
-    """A process. One thread may ask it at a time; `kill` may come from any."""
+    """A process. One thread may ask it at a time; `kill` may come from any. `took` is how long the last task did, in
+    microseconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         """Starts it, without waiting until it is ready; NotStarted where the system refuses."""
         ours, its = socket.socketpair()
         try:
@@ -63,6 +65,8 @@ class Process:
             raise NotStarted(str(error)) from error
         finally:
             its.close()
+        self.took = 0
+        self._clock = clock
         self._pipe = ours
         self._ready = False
 
@@ -80,9 +84,12 @@ class Process:
         # Not by the process: one that dies before it gets to it would leave what came of the task before.
         os.ftruncate(self._journal, 0)
         self._pipe.settimeout(WALL_SECONDS)
+        begin = self._clock.steady()
         try:
             self._pipe.sendall(content)
-            return all_made_of(self._receive())
+            made = all_made_of(self._receive())
+            self.took = self._clock.steady() - begin
+            return made
         except TimeoutError:
             self.kill()
             in_time = False

@@ -4,9 +4,11 @@ Rules
 - There are at most two processes, each with a thread that asks it. They are started when there is first something to
   do, and kept. At most one of them works for an integration at a time, so that others always find one, and integrations
   take turns. What is tried out (previews, checks, tests of routes) is together like one integration.
+- Those whose last task was quick come first: the same slow template in many integrations must not have the others wait
+  for so long that they take their defaults.
 - All templates of an integration are rendered for a notification in one go. What they may take together is limited
   (worker.py); when that is over, the process is killed and replaced, what was rendered before counts, the template at
-  which it happened has failed, and so have those after it.
+  which it happened has failed, and so have those after it. Where it was the payload that took too long, all have.
 - A process that breaks may have died of something else, such as a kill from outside: the task is given to a new one,
   once. If that breaks too, it was the template.
 - A template that ran out of time, or broke its process, rests for a minute: its default is used at once. Until then
@@ -40,6 +42,9 @@ PROCESSES: Final = 2
 REST: Final = 60 * SECOND
 """Microseconds for which a template rests after it ran out of time."""
 
+QUICK: Final = SECOND // 20
+"""Microseconds that a quick task takes at most; most take a hundredth of it."""
+
 PATIENCE: Final = 2.0
 """Seconds for which anything waits for its results at most."""
 
@@ -57,6 +62,7 @@ _LAST: Final = (Slot.SOURCE_LINK, Slot.TITLE, Slot.MESSAGE)
 """The link is known to the title and the message. What decides comes before what only describes."""
 
 _TOO_LONG: Final = "it took too long"
+_UNREAD: Final = "its payload was not read in time"
 _BROKE: Final = "it broke the process that renders, perhaps by its memory"
 _RESTS: Final = "it took too long less than a minute ago, and rests"
 _NOT_REACHED: Final = "it was not reached in time"
@@ -96,6 +102,7 @@ class Renderer:
         self._idle = 0
         self._processes: set[Process] = set()
         self._resting: dict[_Resting, int] = {}
+        self._quick: set[int] = set()
         self._failed_start: int | None = None
         self._closed = False
 
@@ -236,19 +243,20 @@ class Renderer:
         return job.future
 
     def _next(self) -> _Job | None:
-        """Takes the next job, of whoever waits longest and is not worked for."""
-        for whose, queue in self._waiting.items():
-            if whose in self._busy:
-                continue
-            job = queue.popleft()
-            self._count -= 1
-            if queue:
-                self._waiting.move_to_end(whose)
-            else:
-                del self._waiting[whose]
-            self._busy.add(whose)
-            return job
-        return None
+        """Takes the next job, of whoever waits longest and is not worked for; the quick first."""
+        free = [whose for whose in self._waiting if whose not in self._busy]
+        if not free:
+            return None
+        whose = next((each for each in free if each in self._quick), free[0])
+        queue = self._waiting[whose]
+        job = queue.popleft()
+        self._count -= 1
+        if queue:
+            self._waiting.move_to_end(whose)
+        else:
+            del self._waiting[whose]
+        self._busy.add(whose)
+        return job
 
     def _work(self) -> None:
         """What one thread does, with one process."""
@@ -285,7 +293,9 @@ class Renderer:
         while True:
             try:
                 process = process or self._start()
-                return process, process.ask(job.task)
+                made = process.ask(job.task)
+                self._note(job.whose, quick=process.took <= QUICK)
+                return process, made
             except NotStarted as error:
                 self._drop(process)
                 self._failed_start = self._clock.steady()
@@ -300,9 +310,21 @@ class Renderer:
                     return process, self._blamed(job, ended)
                 broke = True
 
+    def _note(self, whose: int, *, quick: bool) -> None:
+        """Keeps in mind how long a task took. One of which something rests will take long again."""
+        with self._condition:
+            if quick and whose != _TRIES and not any(whose == resting for resting, _ in self._resting):
+                self._quick.add(whose)
+            else:
+                self._quick.discard(whose)
+
     def _blamed(self, job: _Job, ended: Ended) -> list[Made]:
         """Returns what came of a job of which a process ended, and has the culprit rest."""
         pieces = job.task.pieces
+        self._note(job.whose, quick=False)
+        if ended.made is None:
+            why = _BROKE if ended.in_time else _UNREAD
+            return [Made(error=why, lasting=False) for _ in pieces]
         made = ended.made[: len(pieces)]
         if len(made) < len(pieces):
             culprit = pieces[len(made)]
@@ -319,7 +341,7 @@ class Renderer:
         failed = self._failed_start
         if failed is not None and self._clock.steady() - failed < SECOND:
             raise NotStarted("it did not start a moment ago")
-        process = Process()
+        process = Process(self._clock)
         self._failed_start = None
         with self._condition:
             self._processes.add(process)

@@ -1,9 +1,10 @@
 """What the daemon and a process that renders say to each other.
 
 A frame is four bytes with the length of what follows (big-endian), and a message as MessagePack. The daemon sends a
-`Task`, the process answers with one `Made` for each piece of it, in one frame. While it works it also notes each `Made`
-in its journal, in a frame of its own: a file in memory, which the daemon empties before each task. When the process
-dies of a template, what came before is not lost, and the piece after the last one in the journal is the culprit.
+`Task`, the process answers with one `Made` for each piece of it, in one frame. While it works it also notes in its
+journal that it has read the payload (`READ`), and then each `Made` in a frame of its own: a file in memory, which the
+daemon empties before each task. When the process dies of a template, what came before is not lost, and the piece after
+the last one in the journal is the culprit. When it dies before `READ`, no template is.
 """
 
 import msgspec
@@ -16,6 +17,9 @@ MOST = 512 * 1024 * 1024
 
 READY = b"ready"
 """What a process says, in a frame, when it can take tasks."""
+
+READ = b"read"
+"""How a journal begins, once the payload was read."""
 
 
 class Piece(msgspec.Struct, array_like=True):
@@ -69,10 +73,12 @@ def frame(message: object) -> bytes:
     return len(body).to_bytes(HEAD, "big") + body
 
 
-def journal(content: bytes) -> list[Made]:
-    """Returns what a journal holds; what was only half written is left out."""
+def journal(content: bytes) -> list[Made] | None:
+    """Returns what a journal holds, None where the payload was not read; what was only half written is left out."""
+    if not content.startswith(READ):
+        return None
     found: list[Made] = []
-    at = 0
+    at = len(READ)
     while at + HEAD <= len(content):
         end = at + HEAD + int.from_bytes(content[at : at + HEAD], "big")
         if end > len(content):

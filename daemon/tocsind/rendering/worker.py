@@ -4,6 +4,7 @@ Rules
 - Its time for a task is limited by the kernel, which kills it (SIGPROF) wherever it is, in Python or in C. What is
   limited is the time that it computes, not the time that passes: where the machine is busy, a good template is not
   taken for a bad one. The daemon limits the time that passes, more generously.
+- Reading the payload has a limit of its own: a large one is no template's fault, and leaves them their time.
 - Its memory is limited too: what a template cannot have is a MemoryError, which is that template's failure.
 - It has no file but its pipe and its journal, nothing in its environment, and ends with the daemon, which closes the
   pipe. A signal to the whole process group is for the daemon to handle.
@@ -22,10 +23,13 @@ from jinja2 import TemplateSyntaxError
 from tocsind.domain.template import is_true
 from tocsind.rendering.sandbox import FILE, Sandbox
 from tocsind.rendering.variables import variables
-from tocsind.rendering.wire import HEAD, READY, Made, Piece, Task, frame, task_of
+from tocsind.rendering.wire import HEAD, READ, READY, Made, Piece, Task, frame, task_of
 
 CPU_SECONDS = 0.25
-"""What all templates of one task may compute for together, the parsing of the payload included."""
+"""What all templates of one task may compute for together."""
+
+READ_SECONDS = 1.0
+"""What reading the payload may take: 32 MiB, the most that a gateway takes, are about 0.5 s."""
 
 MEMORY = 512 * 1024 * 1024
 """Bytes of address space; without any template it has about 60 million of them."""
@@ -44,7 +48,7 @@ def main() -> None:
     sandbox = Sandbox()
     _send(frame(READY))
     while (body := _receive()) is not None:
-        signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, READ_SECONDS)
         answer = frame(_done(sandbox, task_of(body)))
         signal.setitimer(signal.ITIMER_PROF, 0)
         _send(answer)
@@ -55,14 +59,23 @@ def _done(sandbox: Sandbox, task: Task) -> list[Made]:
     own = {"integration": task.integration, "integration_name": task.integration.get("display_name", "")}
     link: dict[str, str] = {}
     given: dict[str, Any] | None = None
+    unreadable: Exception | None = None
+    if not task.check:
+        try:
+            given = variables(task.payload, compressed=task.compressed)
+        except Exception as error:
+            unreadable = error
     results: list[Made] = []
-    at = 0
+    at = os.pwrite(_JOURNAL, READ, 0)
+    signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
     for piece in task.pieces:
         sandbox.touched = sandbox.varying = False
         try:
             if task.check:
                 sandbox.compiled(piece.source)
                 made = Made()
+            elif unreadable is not None:
+                raise unreadable
             else:
                 if given is None:
                     given = variables(task.payload, compressed=task.compressed)

@@ -10,6 +10,7 @@ from fake_clock import DAY, HOUR, SECOND
 from maintaining import at, collectors, finish, maintain, maintenance_of, stop
 from notices import notice
 from running_daemon import AlertGroup, RunningDaemon, duration, reason
+from templated import said, template
 
 from tocsin.v1 import alert_groups_pb2, integrations_pb2
 
@@ -94,6 +95,29 @@ def test_what_fires_again_is_collected_and_what_is_unresolved_too(daemon: Runnin
     for name, how in ((reopened, "REOPENED"), (unresolved, "UNRESOLVED")):
         assert daemon.group(name).collected_by == collector
         assert daemon.kinds(name)[-2:] == [how, "COLLECTED"]
+
+
+def test_what_its_source_acknowledges_stays_where_it_is(daemon: RunningDaemon) -> None:
+    """It neither opened nor fires again: what was open before is not collected, what was collected is so once, and
+    what is yet to be released is released."""
+    integration = daemon.integration()
+    template(daemon, integration, acknowledge_condition="{{ payload.known }}")
+    before = daemon.send(integration, said("a", key="before")).alert_group
+    collector = maintain(daemon, integration).alert_group
+    inside = [daemon.send(integration, said("a", key=key)).alert_group for key in ("k1", "k2")]
+
+    daemon.send(integration, said("a b", key="before", payload={"known": True}))
+    daemon.send(integration, said("a b", key="k1", payload={"known": True}))
+
+    assert daemon.kinds(before) == ["OPENED", "NEW_ALERTS", "ACKNOWLEDGED"]
+    assert daemon.group(before).collected_by == ""
+    assert daemon.kinds(inside[0]) == ["OPENED", "COLLECTED", "NEW_ALERTS", "ACKNOWLEDGED"]
+    assert daemon.group(inside[0]).collected_by == collector
+
+    stop(daemon, integration)
+    daemon.send(integration, said("a b", key="k2", payload={"known": True}))
+    finish(daemon)
+    assert [daemon.kinds(name).count("RELEASED") for name in (before, *inside)] == [0, 1, 1]
 
 
 def test_a_missing_heartbeat_is_collected(daemon: RunningDaemon) -> None:
@@ -300,6 +324,27 @@ def test_deleting_the_integration_ends_it(daemon: RunningDaemon) -> None:
     assert (daemon.sql("SELECT * FROM maintenances"), len(daemon.engine.memory.maintenances)) == ([], 0)
     daemon.pass_time(2 * HOUR)
     assert daemon.kinds(collector) == ["OPENED", "RESOLVED"]
+
+
+def test_nothing_is_released_of_what_is_deleted(daemon: RunningDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a maintenance had collected that ended just before its integration goes, is resolved and nothing else."""
+    monkeypatch.setattr("tocsind.engine.integrations.CLOSED_AT_ONCE", 2)
+    monkeypatch.setattr("tocsind.engine.ticker.STEP_RELEASES", 2)
+    integration = daemon.integration()
+    maintain(daemon, integration)
+    names = [daemon.fire(integration, key=f"k{number}") for number in range(12)]
+
+    def released() -> int:
+        return sum(daemon.kinds(name).count("RELEASED") for name in names)
+
+    stop(daemon, integration)
+    daemon.integrations.DeleteIntegration(integrations_pb2.DeleteIntegrationRequest(name=integration.name))
+    before = released()
+    finish(daemon)
+    while any(daemon.group(name).state != AlertGroup.RESOLVED for name in names):
+        daemon.settle()
+
+    assert released() == before < len(names)
 
 
 # Who is told

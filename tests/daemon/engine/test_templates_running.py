@@ -105,6 +105,25 @@ def test_a_failing_grouping_id_leaves_the_sources_key(daemon: RunningDaemon) -> 
     assert lines == ["grouping_id: line 1: 'dict object' has no attribute 'a'"] * 2
 
 
+def test_what_opened_under_the_sources_key_is_resolved_all_the_same(daemon: RunningDaemon) -> None:
+    """Whether there was no template then or its grouping id could not be made in time; what fires on stays."""
+    integration = daemon.integration()
+    before = daemon.send(integration, said("a", key="k1")).alert_group
+    other = daemon.send(integration, said("a", key="k2")).alert_group
+    template(daemon, integration, grouping_id="all")
+    late = daemon.send(integration, said("a", key="k3"), left=1).alert_group
+    assert daemon.group(late).grouping_key == "k3"
+    group = daemon.send(integration, said("a b", key="k3")).alert_group
+    assert {daemon.group(name).state for name in (before, other, late, group)} == {AlertGroup.FIRING}
+
+    for key in ("k1", "k3"):
+        assert daemon.send(integration, said("", "a b", key=key)).alert_group == group
+
+    assert [daemon.group(name).state for name in (before, late, group)] == [AlertGroup.RESOLVED] * 3
+    assert daemon.group(other).state == AlertGroup.FIRING
+    assert daemon.kinds(before) == ["OPENED", "RESOLVED"]
+
+
 def test_failures_are_told_once(daemon: RunningDaemon) -> None:
     """Not with every repeat that changes nothing; the defaults are used meanwhile."""
     integration = daemon.integration()

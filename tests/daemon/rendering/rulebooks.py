@@ -60,10 +60,13 @@ def failure(renderer: Renderer, source: str) -> str:
     return line
 
 
-def render(renderer: Renderer, *rulebooks: Rulebook, patience: float = 30.0) -> list[Rendered]:
+def render(
+    renderer: Renderer, *rulebooks: Rulebook, patience: float = 30.0, payload: bytes | None = None
+) -> list[Rendered]:
     """What comes of deliveries that arrive together."""
+    sent = packed() if payload is None else payload
 
     async def all_of_them() -> list[Rendered]:
-        return list(await asyncio.gather(*(renderer.render(each, packed(), patience) for each in rulebooks)))
+        return list(await asyncio.gather(*(renderer.render(each, sent, patience) for each in rulebooks)))
 
     return asyncio.run(all_of_them())

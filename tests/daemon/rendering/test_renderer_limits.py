@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from fake_clock import MINUTE, SECOND, FakeClock
-from rulebooks import LOOPS, body, message, packed, render, rulebook
+from rulebooks import LOOPS, PAYLOAD, body, message, packed, render, rulebook
 
-from tocsind.domain.rulebook import Rendered
+from tocsind.domain.rulebook import Rendered, Rulebook
 from tocsind.domain.template import Slot
 from tocsind.metrics import Metrics
 from tocsind.rendering import process as process_module
@@ -78,6 +78,27 @@ def test_others_are_served_while_one_loops(renderer: Renderer) -> None:
     assert ended.index(1) > 2
 
 
+def test_the_quick_come_first(renderer: Renderer, clock: FakeClock) -> None:
+    """However many take long, also after a rest or for the first time: others wait for those alone that have begun."""
+    old, new = ([rulebook(n, title=LOOPS) for n in numbers] for numbers in (range(1, 5), range(5, 9)))
+    good = [rulebook(number, title="x") for number in range(10, 30)]
+    render(renderer, *old, *good)
+    render(renderer, *old)
+    clock.advance(MINUTE + SECOND)
+    ended: list[bool] = []
+
+    async def one(book: Rulebook) -> None:
+        rendered = await renderer.render(book, packed(), 30.0)
+        ended.append(bool(rendered.texts))
+
+    async def scenario() -> None:
+        await asyncio.gather(*map(one, [*old, *new, *good]))
+
+    asyncio.run(scenario())
+    assert (ended.count(True), ended.count(False)) == (20, 8)
+    assert not any(ended[22:])
+
+
 def test_what_came_before_the_culprit_counts(renderer: Renderer) -> None:
     """The templates before the one that loops have their results, those after it are told to be not reached."""
     (rendered,) = render(renderer, rulebook(grouping_id="g", title=LOOPS, message="m", conditions=("1",)))
@@ -103,6 +124,17 @@ def test_a_template_that_took_too_long_rests(renderer: Renderer, clock: FakeCloc
     (again,) = render(renderer, book)
     assert again.failures[0] == "title: it took too long"
     assert restarts() == 3
+
+
+def test_a_large_payload_is_no_templates_fault(renderer: Renderer) -> None:
+    """It may be read in time or not: no template rests because of it when the next one comes."""
+    book = rulebook(grouping_id="{{ payload.groupKey }}")
+    alert = {"status": "firing", "labels": {"alertname": "x", "instance": "i"}, "startsAt": "2020-01-01T00:00:00Z"}
+    large, dense = packed(alerts=[alert] * 300_000), packed(more=[{}] * 7_500_000)
+    for payload in (large, dense):
+        render(renderer, book, payload=payload)
+        (after,) = render(renderer, book)
+        assert after.texts == {Slot.GROUPING_ID: PAYLOAD["groupKey"]}
 
 
 def test_a_template_that_was_changed_does_not_rest(renderer: Renderer) -> None:
@@ -179,7 +211,7 @@ def test_a_process_that_hangs_is_killed(renderer: Renderer, monkeypatch: pytest.
     (pid,) = renderer.pids()
     os.kill(pid, signal.SIGSTOP)
     rendered = renderer.render_blocking(rulebook(title="t"), body())
-    assert rendered.failures == ["title: it took too long"]
+    assert rendered.failures == ["title: its payload was not read in time"]
     assert pid not in renderer.pids()
 
 

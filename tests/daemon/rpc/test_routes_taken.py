@@ -13,9 +13,10 @@ from running_daemon import Integration, RunningDaemon
 from tocsin.v1 import alert_groups_pb2
 from tocsind.domain.alert_group import Source
 from tocsind.domain.identity import identity
-from tocsind.domain.rulebook import Rendered
+from tocsind.domain.rulebook import Rendered, Rulebook
 from tocsind.engine.ledger import Ledger
 from tocsind.engine.memory import Memory
+from tocsind.sqlite import integrations
 from tocsind.sqlite.writer import Transaction
 
 Code = grpc.StatusCode
@@ -157,3 +158,23 @@ def test_a_rendered_condition_decides(daemon: RunningDaemon, integration: Integr
     for key, rendered in (("2", None), ("3", Rendered(b"")), ("4", Rendered(b"", matched={ids[0]: False}))):
         number = daemon.engine.change(receive, key, rendered)
         assert route_of(daemon, f"alertGroups/{number}").endswith("/default")
+
+
+def test_an_integration_has_one_rulebook_however_it_is_found(daemon: RunningDaemon, integration: Integration) -> None:
+    """Senders find it by its token or by its id, and its expressions are not compiled anew for each."""
+
+    def look(transaction: Transaction, memory: Memory) -> list[Rulebook]:
+        connection = transaction.connection
+        own = integrations.by_token(connection, integration.token)
+        assert own is not None
+        ways = [
+            lambda: memory.by_id(connection, own.id),
+            lambda: memory.by_token(connection, integration.token),
+            lambda: memory.by_public_id(connection, own.public_id),
+        ]
+        found = [way() for way in (*ways, *ways)]
+        return [memory.rulebook(connection, each) for each in found if each is not None]
+
+    first, *others = daemon.engine.change(look)
+    assert len(others) == 5
+    assert all(other is first for other in others)

@@ -46,6 +46,24 @@ def test_each_route_says_why(daemon: RunningDaemon, integration: Integration) ->
     ]
 
 
+def test_what_all_routes_can_take_is_limited(daemon: RunningDaemon, integration: Integration) -> None:
+    """Expressions that explode are left out once they would take too long together; the routes after them count, both
+    when a group opens and when that is tried."""
+    slow = [make_route(daemon, integration.name, matchers=f'a=~"(a|b)*a(a|b){{{900 + n}}}x"').name for n in range(20)]
+    last = make_route(daemon, integration.name, matchers="b=c").name
+    labels = {"a": "ab" * 4_000, "b": "c"}
+
+    assert route_of(daemon, open_group(daemon, integration, **labels)) == last
+
+    answer = try_routes(daemon, integration.name, payload=json.dumps({"commonLabels": labels}))
+    assert answer.route == last
+    assert [verdict.route for verdict in answer.verdicts] == [*slow, last]
+    told = {(verdict.reason, verdict.error) for verdict in answer.verdicts[5:-1]}
+    assert told == {
+        ("its matchers were not compared", "it and the routes before it take too long for labels as long as these")
+    }
+
+
 def test_the_default_route_says_that_none_matches(daemon: RunningDaemon, integration: Integration) -> None:
     """It is the last of the verdicts."""
     make_route(daemon, integration.name, matchers="a=b")
