@@ -284,7 +284,8 @@ def test_who_reads_too_slowly_is_overtaken_by_retention(daemon: RunningDaemon, m
     messages, error = ending(call)
 
     assert code(error) == "OUT_OF_RANGE"
-    assert 0 < len(messages) < 60
+    # On a fast disk even the second message is overtaken.
+    assert len(messages) < 60
 
 
 def one_by_one(query: object) -> object:
