@@ -16,7 +16,8 @@ from typing import Any, Final
 from tocsind.domain.template import MAX_TITLE
 
 _UNTITLED: Final = "Alert group without labels"
-_CONTROL: Final = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]+")
+CONTROL: Final = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]+")
+"""What a text of one line must not have."""
 
 
 class NoPayload(Exception):
@@ -68,4 +69,4 @@ def _title(own: dict[str, str], labels: dict[str, str]) -> str:
         text = f"{name} ({others})" if others else name
     else:
         text = others or ", ".join(f"{key}={value}" for key, value in sorted(labels.items())) or _UNTITLED
-    return _CONTROL.sub(" ", text)[:MAX_TITLE]
+    return CONTROL.sub(" ", text)[:MAX_TITLE]

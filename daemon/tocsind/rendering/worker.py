@@ -22,7 +22,7 @@ from jinja2 import TemplateSyntaxError
 
 from tocsind.domain.template import is_true
 from tocsind.rendering.sandbox import FILE, Sandbox
-from tocsind.rendering.variables import variables
+from tocsind.rendering.variables import CONTROL, variables
 from tocsind.rendering.wire import HEAD, READ, READY, Made, Piece, Task, frame, task_of
 
 CPU_SECONDS = 0.25
@@ -103,7 +103,7 @@ def _rendered(sandbox: Sandbox, piece: Piece, variables: dict[str, Any]) -> Made
     if piece.line:
         # A cut before the costly part: what is split into words may be millions of characters.
         text = " ".join(text[: 8 * piece.most].split())
-        text = "".join(character if character.isprintable() else " " for character in text)
+        text = CONTROL.sub(" ", text)
     shortened = len(text) > piece.most
     if shortened:
         text = text[: piece.most - 2] + ".."

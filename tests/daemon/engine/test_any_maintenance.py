@@ -14,7 +14,7 @@ from fake_clock import HOUR, MINUTE, SECOND, FakeClock
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from maintaining import at, collectors, finish, maintain, maintenance_of, stop
+from maintaining import Maintenance, at, collectors, finish, maintain, maintenance_of, stop
 from notices import notice
 from running_daemon import AlertGroup, RunningDaemon, duration
 
@@ -179,11 +179,19 @@ class Maintenances(RuleBasedStateMachine):
             self.ended()
 
     @invariant()
-    def the_maintenance_is_the_one_that_was_asked_for(self) -> None:
-        """And at most one group collects: that of the maintenance that runs."""
+    def everything_is_as_the_model_has_it(self) -> None:
+        """Both are looked at together: asking twice would take twice as long."""
         found = maintenance_of(self.daemon, self.integration)
+        groups = self.daemon.list_groups("state != RESOLVED", page_size=1000)
+        self.the_maintenance_is_the_one_that_was_asked_for(found, groups)
+        self.what_is_open_is_put_aside_as_it_should_be(found, groups)
+
+    def the_maintenance_is_the_one_that_was_asked_for(
+        self, found: Maintenance | None, groups: list[AlertGroup]
+    ) -> None:
+        """And at most one group collects: that of the maintenance that runs."""
         assert (found is not None) == bool(self.mode)
-        open_collectors = [group.name for group in collectors(self.daemon, "state != RESOLVED")]
+        open_collectors = [group.name for group in groups if group.labels["alertname"] == "Maintenance"]
         if found is None or self.running != "MAINTENANCE":
             assert open_collectors == []
         else:
@@ -191,12 +199,10 @@ class Maintenances(RuleBasedStateMachine):
         if found is not None:
             assert (found.Mode.Name(found.mode), found.end_time.ToMicroseconds()) == (self.mode, self.ends)
 
-    @invariant()
-    def what_is_open_is_put_aside_as_it_should_be(self) -> None:
+    def what_is_open_is_put_aside_as_it_should_be(self, found: Maintenance | None, groups: list[AlertGroup]) -> None:
         """Collected by what runs or by nothing, but for what waits for its step."""
-        found = maintenance_of(self.daemon, self.integration)
         releasing = {f"alertGroups/{number}" for number in self.daemon.engine.memory.releasing}
-        groups = [g for g in self.daemon.list_groups("state != RESOLVED") if g.source != AlertGroup.SELF]
+        groups = [group for group in groups if group.source != AlertGroup.SELF]
         assert {group.name for group in groups} == self.aside.keys()
         for group in groups:
             how = self.aside[group.name]

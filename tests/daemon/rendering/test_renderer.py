@@ -183,3 +183,10 @@ def test_any_source_gives_a_result_or_an_error(shared: Renderer, words: list[str
     seen = rendered.texts.get(Slot.MESSAGE)
     if seen is not None:
         assert json.loads(seen) == PAYLOAD | {"numFiring": 1, "numResolved": 1}
+
+
+def test_a_title_is_one_line_and_keeps_what_belongs_to_its_letters(shared: Renderer) -> None:
+    """Control characters become space; joined emoji and letters of any script stay as they are."""
+    family = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+    rendered = shared.render_blocking(rulebook(title=f"a\nb\x1b[2J {family}\u2028\u0639\u200c"), body())
+    assert rendered.texts[Slot.TITLE] == f"a b [2J {family} \u0639\u200c"

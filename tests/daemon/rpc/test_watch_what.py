@@ -284,6 +284,7 @@ def test_who_reads_too_slowly_is_overtaken_by_retention(daemon: RunningDaemon, m
     messages, error = ending(call)
 
     assert code(error) == "OUT_OF_RANGE"
+    # On a fast disk even the second message is overtaken.
     assert len(messages) < 60
 
 
