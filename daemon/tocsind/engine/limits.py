@@ -133,11 +133,14 @@ class Quota:
     def wait(self, scope: Scope, integration: Integration) -> int:
         """Returns in how many seconds one more notification or beat of an integration may be taken; 0 for now. What is
         to wait is thereby refused."""
+        own, total = self._limits.of(integration), self._limits.total
+        if not own and not total:
+            return 0
         limited = Limited(scope, integration.public_id)
-        wait = self._ask(scope, integration.id, self._limits.of(integration))
+        wait = self._ask(scope, integration.id, own)
         if not wait and scope is Scope.NOTIFICATIONS:
             limited = Limited(Scope.TOTAL)
-            wait = self._ask(Scope.TOTAL, _ALL, self._limits.total)
+            wait = self._ask(Scope.TOTAL, _ALL, total)
         if not wait:
             return 0
         self._limits.refused(limited, self._transaction.steady)

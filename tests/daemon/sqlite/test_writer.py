@@ -153,7 +153,7 @@ def test_a_transaction_has_an_end(bench: Bench) -> None:
     assert len(bench.scraps()) == MOST_JOBS + 1
 
 
-@pytest.mark.parametrize(
+FAILURES = pytest.mark.parametrize(
     ("failure", "expected"),
     [
         (refuse, TocsinError),
@@ -163,12 +163,30 @@ def test_a_transaction_has_an_end(bench: Bench) -> None:
     ],
     ids=["refused", "constraint", "misuse", "bug"],
 )
+
+
+@FAILURES
 def test_a_job_that_fails_is_undone_alone(bench: Bench, failure: Job, expected: type[Exception]) -> None:
     """Its exception is its answer, nothing of it stays, memory forgets, and the others are committed."""
     first, failed, last = bench.together(note("a"), failure, note("b"))
 
     assert isinstance(failed.exception(), expected)
     assert (first.result(), last.result()) == ("a", "b")
+    assert bench.scraps() == ["a", "b"]
+    assert bench.forgotten == 1
+    assert (bench.writer.healthy, bench.health) == (True, [])
+
+
+@FAILURES
+def test_a_job_that_fails_with_nobody_beside_it_leaves_nothing(
+    bench: Bench, failure: Job, expected: type[Exception]
+) -> None:
+    """It is undone with its whole transaction, and the next one begins anew."""
+    bench.writer.do(note("a"))
+    with pytest.raises(expected):
+        bench.writer.do(failure)
+
+    assert bench.writer.do(note("b")) == "b"
     assert bench.scraps() == ["a", "b"]
     assert bench.forgotten == 1
     assert (bench.writer.healthy, bench.health) == (True, [])
