@@ -12,7 +12,8 @@ _COLUMNS = {"goal": "goal", "wanted": "wanted", "aim": "aim", "found": "found", 
 
 def compare(run: Run) -> None:
     """The section `goals`: one line for each goal whose section was run."""
-    rows = [*_throughput(run), *_growth(run), *_timers(run), *_listing(run), *_startup(run), *_memory(run)]
+    parts = (_throughput, _growth, _templates, _purge, _timers, _listing, _startup, _memory)
+    rows = [row for part in parts for row in part(run)]
     if rows:
         heading("Goals")
         table(rows, _COLUMNS)
@@ -31,6 +32,19 @@ def _growth(run: Run) -> Iterator[Row]:
         found = _one(run, "growth", what=what, file=f"{run.many:,} groups")
         if found:
             yield _at_most(f"{what}, {run.many:,} groups, times slower than empty", 2.0, found["slower"])
+
+
+def _templates(run: Run) -> Iterator[Row]:
+    for found in run.found.get("templates", ()):
+        if "of_alone" in found:
+            yield _at_least(f"{found['what']}, beside {found['beside']}, of alone", 0.5, None, found["of_alone"])
+
+
+def _purge(run: Run) -> Iterator[Row]:
+    found = _one(run, "purge", what="while groups are removed")
+    if found:
+        yield _at_most("p99 while groups are removed, times that of before", 2.0, found["times_p99"])
+        yield _at_most("the file after that, times as large", 1.1, run.found["purge_grown"])
 
 
 def _timers(run: Run) -> Iterator[Row]:
