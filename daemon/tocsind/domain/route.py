@@ -124,19 +124,25 @@ def readable(routes: Iterable[Route]) -> dict[int, Matchers]:
 
 def choose(
     routes: Iterable[Route], compiled: Mapping[int, Matchers], labels: Mapping[str, str], matched: Mapping[int, bool]
-) -> int:
-    """Returns the id of the route that a group takes. `compiled` are the matchers by the id of the route, `matched`
-    what the Jinja2 conditions said, by the same; one that is missing does not match."""
+) -> tuple[int, list[Route]]:
+    """Returns the id of the route that a group takes, and the routes before it whose matchers were not compared because
+    that would have taken too long. `compiled` are the matchers by the id of the route, `matched` what the Jinja2
+    conditions said, by the same; one that is missing does not match."""
     allowance = _Allowance()
+    passed_over: list[Route] = []
     for route in routes:
         if route.kind is ConditionKind.JINJA:
             if matched.get(route.id):
-                return route.id
+                return route.id, passed_over
             continue
         condition = compiled.get(route.id)
-        if condition is not None and allowance.covers(condition, labels) and condition.hold(labels):
-            return route.id
-    return DEFAULT_ID
+        if condition is None:
+            continue
+        if not allowance.covers(condition, labels):
+            passed_over.append(route)
+        elif condition.hold(labels):
+            return route.id, passed_over
+    return DEFAULT_ID, passed_over
 
 
 def judge(
@@ -153,7 +159,7 @@ def judge(
         if route.kind is ConditionKind.JINJA:
             verdict = _of_jinja(route, matched.get(route.id), failures.get(route.id, ""))
         elif (condition := compiled.get(route.id)) is not None and not allowance.covers(condition, labels):
-            verdict = Verdict(route, False, "its matchers were not compared", _TOO_MUCH)
+            verdict = Verdict(route, False, "its matchers were not compared", TOO_MUCH)
         elif condition is not None:
             verdict = Verdict(route, condition.hold(labels), condition.explain(labels))
         else:
@@ -179,7 +185,7 @@ class _Allowance:
         return True
 
 
-_TOO_MUCH = "it and the routes before it take too long for labels as long as these"
+TOO_MUCH = "it and the routes before it take too long for labels as long as these"
 
 
 def _of_jinja(route: Route, outcome: bool | None, failure: str) -> Verdict:

@@ -15,7 +15,7 @@ from functools import cached_property
 
 from tocsind.domain.integration import Integration
 from tocsind.domain.matchers import Matchers
-from tocsind.domain.route import DEFAULT_ID, ConditionKind, Route, choose, readable
+from tocsind.domain.route import DEFAULT_ID, TOO_MUCH, ConditionKind, Route, choose, name_of, readable
 from tocsind.domain.template import Slot
 
 _OF_PAYLOAD = re.compile(r"\bpayload\b(?:\s*\.\s*(\w+))?")
@@ -59,12 +59,15 @@ class Rulebook:
         """The compiled matchers, by the id of the route in the database."""
         return readable(self.routes)
 
-    def choose(self, labels: Mapping[str, str], rendered: "Rendered | None") -> int:
-        """Returns the id of the route that a new group with these labels takes. Without `rendered`, no Jinja2 condition
-        matches."""
+    def choose(self, labels: Mapping[str, str], rendered: "Rendered | None") -> tuple[int, list[str]]:
+        """Returns the id of the route that a new group with these labels takes, and a line for each route that was
+        passed over because comparing it takes too long. Without `rendered`, no Jinja2 condition matches."""
         if not self.routes:
-            return DEFAULT_ID
-        return choose(self.routes, self.matchers, labels, rendered.matched if rendered is not None else {})
+            return DEFAULT_ID, []
+        matched = rendered.matched if rendered is not None else {}
+        route_id, passed_over = choose(self.routes, self.matchers, labels, matched)
+        owner = self.integration.public_id
+        return route_id, [f"{name_of(owner, route.public_id)}: {TOO_MUCH}" for route in passed_over]
 
     @cached_property
     def needs_rendering(self) -> bool:

@@ -26,7 +26,7 @@ Alerts
 - When a truncated notification says that all are resolved, those that were cut off are resolved too.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum, auto
 
@@ -209,9 +209,13 @@ def _read(group: AlertGroup, notification: Notification, effect: Effect, now: in
     if effect.opened:
         failed = notification.condition_failures
         lines += [*failed.values()][:EVENT_CONDITIONS]
-    for line in lines:
-        kind = EventKind.TEMPLATE_FAILED
-        effect.events.append(Event(group.id, kind, group.state, reason=line, previous=group.state))
+    effect.events += failures(group, lines)
+
+
+def failures(group: AlertGroup, lines: Iterable[str]) -> list[Event]:
+    """Returns what the timeline says of templates and conditions that failed, in a line each."""
+    kind = EventKind.TEMPLATE_FAILED
+    return [Event(group.id, kind, group.state, reason=line, previous=group.state) for line in lines]
 
 
 def _nothing_new(alerts: dict[str, KnownAlert], notification: Notification) -> bool:

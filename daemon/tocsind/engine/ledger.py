@@ -14,7 +14,7 @@ from tocsind.domain.errors import Reason, TocsinError, not_found
 from tocsind.domain.integration import Integration
 from tocsind.domain.notification import Notification, ReportedAlert
 from tocsind.domain.rulebook import Rendered
-from tocsind.domain.snapshot import Effect, KnownAlert, receive
+from tocsind.domain.snapshot import EVENT_CONDITIONS, Effect, KnownAlert, failures, receive
 from tocsind.engine.figures import count
 from tocsind.engine.memory import Memory
 from tocsind.sqlite import alert_groups, alerts, events, removal
@@ -88,7 +88,8 @@ class Ledger:
             effect.group.heard = self.reading
             if effect.opened:
                 rulebook = self._memory.rulebook(self._connection, integration)
-                effect.group.route_id = rulebook.choose(notification.labels, rendered)
+                effect.group.route_id, passed_over = rulebook.choose(notification.labels, rendered)
+                effect.events += failures(effect.group, passed_over[:EVENT_CONDITIONS])
             self._known[key] = effect.group
             self._note(key, effect, effect.group, notification)
         return effect

@@ -7,7 +7,7 @@ import pytest
 from changing import make_route
 from fake_clock import HOUR
 from routing import labelled, open_group, route_of, try_routes
-from running_daemon import Integration, RunningDaemon, details, reason
+from running_daemon import Event, Integration, RunningDaemon, details, reason
 from templated import template
 
 from tocsin.v1 import alert_groups_pb2
@@ -53,15 +53,18 @@ def test_what_all_routes_can_take_is_limited(daemon: RunningDaemon, integration:
     last = make_route(daemon, integration.name, matchers="b=c").name
     labels = {"a": "ab" * 4_000, "b": "c"}
 
-    assert route_of(daemon, open_group(daemon, integration, **labels)) == last
+    opened = open_group(daemon, integration, **labels)
+    assert route_of(daemon, opened) == last
+    too_much = "it and the routes before it take too long for labels as long as these"
+    lines = [event.reason for event in daemon.events(opened) if event.kind == Event.TEMPLATE_FAILED]
+    assert lines
+    assert all(line.endswith(f": {too_much}") and line.partition(":")[0] in slow for line in lines)
 
     answer = try_routes(daemon, integration.name, payload=json.dumps({"commonLabels": labels}))
     assert answer.route == last
     assert [verdict.route for verdict in answer.verdicts] == [*slow, last]
     told = {(verdict.reason, verdict.error) for verdict in answer.verdicts[5:-1]}
-    assert told == {
-        ("its matchers were not compared", "it and the routes before it take too long for labels as long as these")
-    }
+    assert told == {("its matchers were not compared", too_much)}
 
 
 def test_the_default_route_says_that_none_matches(daemon: RunningDaemon, integration: Integration) -> None:
