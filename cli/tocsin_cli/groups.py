@@ -215,10 +215,11 @@ def payload(settings: Settings, name: str, first: bool) -> None:
 
 
 def group_row(group: AlertGroup) -> list[str]:
-    """Return a group as a row of GROUP_COLUMNS."""
+    """Return a group as a row of GROUP_COLUMNS. Of what nobody is told, its state says so."""
+    untold = "collected" if group.collected_by else "debug" if group.debug else ""
     return [
         group.name,
-        output.enum_word(group, "state"),
+        output.enum_word(group, "state") + (f" ({untold})" if untold and group.state != AlertGroup.RESOLVED else ""),
         f"{group.firing_alert_count}/{_alert_count(group)}",
         group.title,
         output.time_and_age(group, "create_time"),

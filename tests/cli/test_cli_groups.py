@@ -29,6 +29,17 @@ def test_list_is_a_table_without_frames_in_a_pipe(run: Run, daemon: FakeDaemon) 
     assert lines[0].index("STATE") == lines[1].index("firing") == lines[2].index("resolved")
 
 
+def test_list_tells_what_nobody_is_told_of(run: Run, daemon: FakeDaemon) -> None:
+    """While a maintenance collects an open group, or its integration was being debugged when it opened."""
+    daemon.add_group(1, title="a", collected_by="alertGroups/9")
+    daemon.add_group(2, title="b", debug=True)
+    daemon.add_group(3, State.RESOLVED, title="c", collected_by="alertGroups/9")
+    states = [line.partition("  ")[2].strip() for line in run("groups", "list").stdout.splitlines()[1:]]
+    assert states[0].startswith("firing (collected)  ")
+    assert states[1].startswith("firing (debug)  ")
+    assert states[2].startswith("resolved  ")
+
+
 def test_list_as_json_is_the_response(run: Run, daemon: FakeDaemon) -> None:
     """`list -o json` prints proto3 JSON: camelCase names, enum names, 64-bit numbers as strings."""
     daemon.add_group(1, grouping_key="{}:{}", title="Down")
