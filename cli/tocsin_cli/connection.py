@@ -82,9 +82,12 @@ class Connection:
             raise CommandError(str(error), USAGE) from error
         self.access = self._client.access
         self.audit = self._client.audit
+        self.chains = self._client.escalation_chains
+        self.contacts = self._client.contact_points
         self.groups = self._client.alert_groups
         self.heartbeats = self._client.heartbeats
         self.integrations = self._client.integrations
+        self.messages = self._client.messages
         self.monitoring = self._client.monitoring
         self.notes = self._client.notes
         self.routes = self._client.routes

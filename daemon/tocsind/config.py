@@ -4,6 +4,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 
 from tocsind import log
@@ -24,7 +25,9 @@ class Config:
     """`data`: the folder with the file. `listen`: where to serve gRPC. `external_url`: where senders find the gateway,
     without a slash at its end. `tls`: for TCP. `insecure_plain_tcp`: whether TCP may do without beyond loopback.
     `rate_limit`: notifications, and beats, that an integration may send in 5 minutes unless it says otherwise;
-    `total_rate_limit`: notifications that all may send; 0 is no limit. `log_level`: one of `log.LEVELS`."""
+    `total_rate_limit`: notifications that all may send; 0 is no limit.
+    `webhook_networks`: the private networks that webhooks and calendars may be at, as CIDR. `log_level`: one of
+    `log.LEVELS`."""
 
     data: Path
     listen: tuple[Listener, ...]
@@ -34,6 +37,7 @@ class Config:
     log_level: str = "info"
     rate_limit: int = DEFAULT_LIMIT
     total_rate_limit: int = DEFAULT_TOTAL_LIMIT
+    webhook_networks: tuple[str, ...] = ()
 
 
 def parse(arguments: Sequence[str]) -> Config:
@@ -80,6 +84,15 @@ def parse(arguments: Sequence[str]) -> Config:
         "too much is answered 503, and the sender tries again",
     )
     parser.add_argument(
+        "--webhook-network",
+        type=_network,
+        action="append",
+        default=[],
+        metavar="CIDR",
+        help="a private, loopback or link-local network that webhooks and calendars may be at, such as 10.0.0.0/8; "
+        "more than once if need be (none: only public addresses)",
+    )
+    parser.add_argument(
         "--log-level",
         choices=log.LEVELS,
         default="info",
@@ -106,7 +119,15 @@ def parse(arguments: Sequence[str]) -> Config:
         found.log_level,
         found.rate_limit,
         found.total_rate_limit,
+        tuple(found.webhook_network),
     )
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ip_network(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be a network such as 10.0.0.0/8: {error}") from None
 
 
 def _limit(text: str) -> int:

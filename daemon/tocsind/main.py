@@ -32,7 +32,12 @@ class Main:
         self._status: int | None = None
         limits = Limits(config.rate_limit, config.total_rate_limit)
         self.engine = Engine(
-            config.data, clock or SystemClock(), health.report, on_broken=lambda: self.stop(1), limits=limits
+            config.data,
+            clock or SystemClock(),
+            health.report,
+            on_broken=lambda: self.stop(1),
+            limits=limits,
+            webhook_networks=config.webhook_networks,
         )
         try:
             self._server = Server(

@@ -29,8 +29,11 @@ from .v1.alert_groups_pb2 import (
 )
 from .v1.alert_groups_pb2_grpc import AlertGroupServiceStub
 from .v1.audit_pb2_grpc import AuditServiceStub
+from .v1.contact_points_pb2_grpc import ContactPointServiceStub
+from .v1.escalation_chains_pb2_grpc import EscalationChainServiceStub
 from .v1.heartbeats_pb2_grpc import HeartbeatServiceStub
 from .v1.integrations_pb2_grpc import IntegrationServiceStub
+from .v1.messages_pb2_grpc import MessageServiceStub
 from .v1.monitoring_pb2_grpc import MonitoringServiceStub
 from .v1.notes_pb2_grpc import NoteServiceStub
 from .v1.routes_pb2_grpc import RouteServiceStub
@@ -41,8 +44,11 @@ if TYPE_CHECKING:
     from .v1.access_pb2_grpc import AccessServiceAsyncStub
     from .v1.alert_groups_pb2_grpc import AlertGroupServiceAsyncStub
     from .v1.audit_pb2_grpc import AuditServiceAsyncStub
+    from .v1.contact_points_pb2_grpc import ContactPointServiceAsyncStub
+    from .v1.escalation_chains_pb2_grpc import EscalationChainServiceAsyncStub
     from .v1.heartbeats_pb2_grpc import HeartbeatServiceAsyncStub
     from .v1.integrations_pb2_grpc import IntegrationServiceAsyncStub
+    from .v1.messages_pb2_grpc import MessageServiceAsyncStub
     from .v1.monitoring_pb2_grpc import MonitoringServiceAsyncStub
     from .v1.notes_pb2_grpc import NoteServiceAsyncStub
     from .v1.routes_pb2_grpc import RouteServiceAsyncStub
@@ -143,8 +149,11 @@ class Client:
     access: "AccessServiceAsyncStub"
     alert_groups: "AlertGroupServiceAsyncStub"
     audit: "AuditServiceAsyncStub"
+    contact_points: "ContactPointServiceAsyncStub"
+    escalation_chains: "EscalationChainServiceAsyncStub"
     heartbeats: "HeartbeatServiceAsyncStub"
     integrations: "IntegrationServiceAsyncStub"
+    messages: "MessageServiceAsyncStub"
     monitoring: "MonitoringServiceAsyncStub"
     notes: "NoteServiceAsyncStub"
     routes: "RouteServiceAsyncStub"
@@ -161,8 +170,11 @@ class Client:
         self.access = AccessServiceStub(channel)
         self.alert_groups = AlertGroupServiceStub(channel)
         self.audit = AuditServiceStub(channel)
+        self.contact_points = ContactPointServiceStub(channel)
+        self.escalation_chains = EscalationChainServiceStub(channel)
         self.heartbeats = HeartbeatServiceStub(channel)
         self.integrations = IntegrationServiceStub(channel)
+        self.messages = MessageServiceStub(channel)
         self.monitoring = MonitoringServiceStub(channel)
         self.notes = NoteServiceStub(channel)
         self.routes = RouteServiceStub(channel)

@@ -20,7 +20,20 @@ from typing import Any
 
 import grpc
 
-SERVICES = ("Access", "AlertGroup", "Audit", "Heartbeat", "Integration", "Monitoring", "Note", "Route", "Template")
+SERVICES = (
+    "Access",
+    "AlertGroup",
+    "Audit",
+    "ContactPoint",
+    "EscalationChain",
+    "Heartbeat",
+    "Integration",
+    "Message",
+    "Monitoring",
+    "Note",
+    "Route",
+    "Template",
+)
 """Those that people and tools call: all of the contract but IntakeService, which is the gateways'."""
 
 RETRIES: dict[str, Any] = {

@@ -25,8 +25,11 @@ from .v1.alert_groups_pb2 import (
 )
 from .v1.alert_groups_pb2_grpc import AlertGroupServiceStub
 from .v1.audit_pb2_grpc import AuditServiceStub
+from .v1.contact_points_pb2_grpc import ContactPointServiceStub
+from .v1.escalation_chains_pb2_grpc import EscalationChainServiceStub
 from .v1.heartbeats_pb2_grpc import HeartbeatServiceStub
 from .v1.integrations_pb2_grpc import IntegrationServiceStub
+from .v1.messages_pb2_grpc import MessageServiceStub
 from .v1.monitoring_pb2_grpc import MonitoringServiceStub
 from .v1.notes_pb2_grpc import NoteServiceStub
 from .v1.routes_pb2_grpc import RouteServiceStub
@@ -104,8 +107,11 @@ class Client:
         self.access = AccessServiceStub(completed)
         self.alert_groups = AlertGroupServiceStub(completed)
         self.audit = AuditServiceStub(completed)
+        self.contact_points = ContactPointServiceStub(completed)
+        self.escalation_chains = EscalationChainServiceStub(completed)
         self.heartbeats = HeartbeatServiceStub(completed)
         self.integrations = IntegrationServiceStub(completed)
+        self.messages = MessageServiceStub(completed)
         self.monitoring = MonitoringServiceStub(completed)
         self.notes = NoteServiceStub(completed)
         self.routes = RouteServiceStub(completed)

@@ -28,9 +28,11 @@ ARROWS = {
     "daemon/tocsind/rendering/variables.py": ["tocsind.domain.template"],
     "daemon/tocsind/rendering/sandbox.py": ["tocsind.rendering.filters"],
     "daemon/tocsind/rendering/filters.py": [],
+    "daemon/tocsind/courier": ["tocsind.courier", "tocsind.domain", "tocsind.clock", "tocsind.metrics"],
     "daemon/tocsind/engine": [
         "tocsind.engine",
         "tocsind.rendering",
+        "tocsind.courier",
         "tocsind.sqlite",
         "tocsind.domain",
         "tocsind.clock",
@@ -39,6 +41,7 @@ ARROWS = {
     "daemon/tocsind/rpc": [
         "tocsind.rpc",
         "tocsind.rendering",
+        "tocsind.courier",
         "tocsind.engine",
         "tocsind.sqlite",
         "tocsind.domain",
@@ -115,6 +118,7 @@ def test_the_domain_is_pure() -> None:
     allowed = {
         "array",
         "collections",
+        "datetime",
         "dataclasses",
         "enum",
         "functools",
@@ -125,6 +129,8 @@ def test_the_domain_is_pure() -> None:
         "typing",
         "re",
         "math",
+        # The rules of time zones, which are data.
+        "zoneinfo",
     }
     for path in modules("daemon/tocsind/domain"):
         foreign = (

@@ -4,11 +4,12 @@ from enum import Enum
 
 import pytest
 
-from tocsin.v1 import access_pb2, alert_groups_pb2, heartbeats_pb2, intake_pb2, integrations_pb2
+from tocsin.v1 import access_pb2, alert_groups_pb2, heartbeats_pb2, intake_pb2, integrations_pb2, messages_pb2
 from tocsind.domain.access import Role
 from tocsind.domain.alert_group import EventKind, ResolveReason, Source, State
 from tocsind.domain.heartbeat import HeartbeatState
 from tocsind.domain.maintenance import Mode
+from tocsind.domain.message import Kind, MessageState
 from tocsind.domain.snapshot import AlertState
 from tocsind.engine.deliver import Outcome
 
@@ -22,6 +23,8 @@ SAME = [
     (Outcome, intake_pb2.Receipt.Outcome),
     (Mode, integrations_pb2.Maintenance.Mode),
     (Role, access_pb2.ApiToken.Role),
+    (Kind, messages_pb2.Message.Kind),
+    (MessageState, messages_pb2.Message.State),
 ]
 
 

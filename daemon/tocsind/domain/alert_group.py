@@ -60,6 +60,7 @@ class ResolveReason(IntEnum):
     HEARTBEAT_OFF = 5
     WIPED = 6
     MAINTENANCE_ENDED = 7
+    ESCALATION = 8
 
 
 class EventKind(IntEnum):
@@ -83,6 +84,17 @@ class EventKind(IntEnum):
     TEMPLATE_FAILED = 16
     COLLECTED = 17
     RELEASED = 18
+    ESCALATION_STARTED = 19
+    ESCALATION_ENDED = 20
+    ESCALATION_HELD = 21
+    ESCALATION_REPEATED = 22
+    ESCALATION_PROBLEM = 23
+    NOTIFIED = 24
+    DELIVERED = 25
+    DELIVERY_FAILED = 26
+    DELIVERY_GIVEN_UP = 27
+    DELIVERY_CANCELLED = 28
+    DELIVERY_RETRIED = 29
 
 
 class Action(IntEnum):
@@ -103,6 +115,7 @@ class Action(IntEnum):
     WIPE = 13
     END_MAINTENANCE = 14
     SOURCE_ACKNOWLEDGE = 15
+    ESCALATION_RESOLVE = 16
 
 
 _F, _A, _S, _R = State.FIRING, State.ACKNOWLEDGED, State.SILENCED, State.RESOLVED
@@ -130,6 +143,7 @@ TRANSITIONS: dict[tuple[State, Action], State] = {
             Action.TURN_HEARTBEAT_OFF,
             Action.WIPE,
             Action.END_MAINTENANCE,
+            Action.ESCALATION_RESOLVE,
         )
     },
 }
@@ -150,6 +164,7 @@ EVENT_OF: dict[Action, EventKind] = {
     Action.TURN_HEARTBEAT_OFF: EventKind.RESOLVED,
     Action.WIPE: EventKind.WIPED,
     Action.END_MAINTENANCE: EventKind.RESOLVED,
+    Action.ESCALATION_RESOLVE: EventKind.RESOLVED,
 }
 
 REASON_OF: dict[Action, ResolveReason] = {
@@ -160,6 +175,7 @@ REASON_OF: dict[Action, ResolveReason] = {
     Action.TURN_HEARTBEAT_OFF: ResolveReason.HEARTBEAT_OFF,
     Action.WIPE: ResolveReason.WIPED,
     Action.END_MAINTENANCE: ResolveReason.MAINTENANCE_ENDED,
+    Action.ESCALATION_RESOLVE: ResolveReason.ESCALATION,
 }
 
 _OUTCOME_OF = {

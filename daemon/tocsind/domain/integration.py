@@ -45,7 +45,8 @@ _TOKEN_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvw
 class Integration:
     """One source of alerts. Durations in microseconds, times in microseconds since 1970; `id` is the database's.
     `templates` are the sources of those that are not the default. `rate_limit` is in notifications in 5 minutes, 0 for
-    any number, None for as many as the daemon allows. `maintenance` is the one that runs or is planned."""
+    any number, None for as many as the daemon allows. `maintenance` is the one that runs or is planned. `chain_id` and
+    `notify_on_resolve` are those of its default route, as `domain.route.Route` has them."""
 
     id: int
     public_id: str
@@ -61,6 +62,8 @@ class Integration:
     templates: Mapping[Slot, str] = field(default_factory=dict)
     rate_limit: int | None = None
     maintenance: Maintenance | None = None
+    chain_id: int | None = None
+    notify_on_resolve: bool = False
 
     @property
     def name(self) -> str:

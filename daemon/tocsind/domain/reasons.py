@@ -111,7 +111,8 @@ class Reason(Enum):
     )
     DEFAULT_ROUTE = Entry(
         Code.FORBIDDEN_NOW,
-        "The route is the default one: it takes what no other route takes, and cannot be changed, moved or deleted.",
+        "The route is the default one: it takes what no other route takes, and has neither a condition nor another "
+        "place.",
         "Create another route, which comes before it.",
     )
     TOO_MANY_ROUTES = Entry(
@@ -119,6 +120,16 @@ class Reason(Enum):
         "The integration has as many routes as it may have.",
         "Delete a route that is not needed. `most` is how many there can be.",
         metadata=("most",),
+    )
+    IN_USE = Entry(
+        Code.FORBIDDEN_NOW,
+        "Others refer to the resource that was to be deleted; the message names some of them.",
+        "Change those first, or set `force`.",
+    )
+    CALENDAR_UNREADABLE = Entry(
+        Code.INVALID,
+        "A calendar could not be read, or is none.",
+        "Look at the address or the file that BadRequest names; the message says what is wrong.",
     )
     NO_MAINTENANCE = Entry(
         Code.FORBIDDEN_NOW,

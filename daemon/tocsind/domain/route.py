@@ -51,7 +51,8 @@ class ConditionKind(IntEnum):
 
 @dataclass(slots=True)
 class Route:
-    """One way that groups can take. Times in microseconds since 1970; `id` is the database's."""
+    """One way that groups can take. Times in microseconds since 1970; `id` and `chain_id` are the database's. Without
+    a chain it takes the one that is the default."""
 
     id: int
     integration_id: int
@@ -60,13 +61,16 @@ class Route:
     kind: ConditionKind
     condition: str
     description: str = ""
+    chain_id: int | None = None
+    notify_on_resolve: bool = False
     created: int = 0
     updated: int = 0
 
     @property
     def etag(self) -> str:
-        """Differs once its place, its condition or its description does."""
-        return etag(self.public_id, self.position, int(self.kind), self.condition, self.description)
+        """Differs once its place, its condition, its description or whom it tells does."""
+        told = (self.chain_id, self.notify_on_resolve)
+        return etag(self.public_id, self.position, int(self.kind), self.condition, self.description, *told)
 
 
 @dataclass(frozen=True, slots=True)

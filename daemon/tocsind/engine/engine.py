@@ -4,7 +4,7 @@ Changes go through `change`, which runs a job by the one writer; reads take a co
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextvars import copy_context
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 import structlog
 
 from tocsind.clock import Clock
+from tocsind.courier.courier import Courier
 from tocsind.domain.alert_group import ResolveReason
 from tocsind.engine import api_tokens, integrations
 from tocsind.engine.changes import Changes
@@ -51,6 +52,7 @@ class Engine:
         on_health: Callable[[bool], None],
         on_broken: Callable[[], None],
         limits: Limits,
+        webhook_networks: Sequence[str] = (),
     ) -> None:
         sys.setswitchinterval(_SWITCH_INTERVAL)
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
@@ -67,6 +69,7 @@ class Engine:
         self.metrics = Metrics(outcomes, (reason.name.lower() for reason in ResolveReason))
         self.memory = Memory(clock, self.store.writer, self.metrics, limits)
         self.renderer = Renderer(clock, self.metrics)
+        self.courier = Courier(clock, self.metrics, webhook_networks)
         self.changes = Changes()
         self._ticker = Ticker(self.memory)
         self._writer = Writer(
@@ -105,6 +108,7 @@ class Engine:
 
     def close(self) -> None:
         """Finishes what is queued, writes what is kept in memory for a while, and closes the file."""
+        self.courier.close()
         self.renderer.close()
         self._writer.submit(self._ticker.stamp)
         self.submit(api_tokens.note_uses)

@@ -35,8 +35,11 @@ _NEEDS: Final[Mapping[Role, Mapping[str, tuple[str, ...]]]] = {
             "WatchAlertGroups",
             "WatchEvents",
         ),
+        "ContactPointService": ("GetContactPoint", "ListContactPoints", "ListShifts"),
+        "EscalationChainService": ("GetEscalationChain", "ListEscalationChains"),
         "HeartbeatService": ("GetHeartbeat", "ListHeartbeats"),
         "IntegrationService": ("GetIntegration", "ListIntegrations"),
+        "MessageService": ("GetMessage", "ListMessages"),
         "NoteService": ("GetNote", "ListNotes"),
         "RouteService": ("GetRoute", "ListRoutes"),
     },
@@ -54,6 +57,8 @@ _NEEDS: Final[Mapping[Role, Mapping[str, tuple[str, ...]]]] = {
             "UnsilenceAlertGroup",
             "WipeAlertGroup",
         ),
+        "ContactPointService": ("TestContactPoint",),
+        "MessageService": ("RetryMessage",),
         # Who may silence each group of an integration may do so for all of them, for a while.
         "IntegrationService": ("SendDemoAlert", "StartMaintenance", "StopMaintenance"),
         "NoteService": ("CreateNote", "DeleteNote", "UpdateNote"),
@@ -63,6 +68,8 @@ _NEEDS: Final[Mapping[Role, Mapping[str, tuple[str, ...]]]] = {
     Role.ADMIN: {
         "AccessService": ("CreateApiToken", "DeleteApiToken", "GetApiToken", "ListApiTokens"),
         "AuditService": ("ListAuditEntries",),
+        "ContactPointService": ("CreateContactPoint", "DeleteContactPoint", "UpdateContactPoint"),
+        "EscalationChainService": ("CreateEscalationChain", "DeleteEscalationChain", "UpdateEscalationChain"),
         "HeartbeatService": ("PauseHeartbeat", "ResetHeartbeat", "ResumeHeartbeat", "UpdateHeartbeat"),
         "IntegrationService": (
             "CreateIntegration",

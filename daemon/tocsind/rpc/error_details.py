@@ -21,8 +21,11 @@ from tocsin.v1 import (
     access_pb2,
     alert_groups_pb2,
     audit_pb2,
+    contact_points_pb2,
+    escalation_chains_pb2,
     heartbeats_pb2,
     integrations_pb2,
+    messages_pb2,
     notes_pb2,
     routes_pb2,
 )
@@ -43,7 +46,18 @@ CODES: dict[Code, code_pb2.Code.ValueType] = {
     Code.FORBIDDEN: code_pb2.PERMISSION_DENIED,
     Code.INTERNAL: code_pb2.INTERNAL,
 }
-_MODULES = (access_pb2, alert_groups_pb2, audit_pb2, heartbeats_pb2, integrations_pb2, notes_pb2, routes_pb2)
+_MODULES = (
+    access_pb2,
+    alert_groups_pb2,
+    audit_pb2,
+    contact_points_pb2,
+    escalation_chains_pb2,
+    heartbeats_pb2,
+    integrations_pb2,
+    messages_pb2,
+    notes_pb2,
+    routes_pb2,
+)
 
 
 def refusal(error: TocsinError) -> status_pb2.Status:

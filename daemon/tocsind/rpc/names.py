@@ -8,6 +8,9 @@ _INTEGRATION = re.compile(r"integrations/([a-z0-9]{1,32})")
 _HEARTBEAT = re.compile(r"integrations/([a-z0-9]{1,32})/heartbeat")
 _ROUTE = re.compile(r"integrations/([a-z0-9]{1,32})/routes/([a-z0-9]{1,32})")
 _GROUP = re.compile(r"alertGroups/([1-9][0-9]{0,17})")
+_CHAIN = re.compile(r"escalationChains/([a-z0-9]{1,32})")
+_CONTACT = re.compile(r"contactPoints/([a-z0-9]{1,32})")
+_MESSAGE = re.compile(r"alertGroups/([1-9][0-9]{0,17})/messages/([1-9][0-9]{0,17})")
 _TOKEN = re.compile(r"apiTokens/([a-z0-9]{1,32})")
 _NOTE = re.compile(r"alertGroups/([1-9][0-9]{0,17})/notes/([1-9][0-9]{0,17})")
 _PAYLOAD = re.compile(r"alertGroups/([1-9][0-9]{0,17})/payloads/(first|latest)")
@@ -27,6 +30,22 @@ def route_id(name: str, field: str = "name") -> tuple[str, str]:
     """Returns the public ids of the integration and of the route in `integrations/{id}/routes/{id}`."""
     found = _match(_ROUTE, name, field, "integrations/{id}/routes/{id}")
     return found[1], found[2]
+
+
+def chain_id(name: str, field: str = "name") -> str:
+    """Returns the public id in `escalationChains/{id}`."""
+    return _match(_CHAIN, name, field, "escalationChains/{id}")[1]
+
+
+def contact_id(name: str, field: str = "name") -> str:
+    """Returns the public id in `contactPoints/{id}`."""
+    return _match(_CONTACT, name, field, "contactPoints/{id}")[1]
+
+
+def message_of(name: str, field: str = "name") -> tuple[int, int]:
+    """Returns the number of the group and that of the message."""
+    found = _match(_MESSAGE, name, field, "alertGroups/{number}/messages/{number}")
+    return int(found[1]), int(found[2])
 
 
 def token_id(name: str, field: str = "name") -> str:

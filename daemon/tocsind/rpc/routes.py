@@ -157,15 +157,16 @@ def _changes(request: routes_pb2.UpdateRouteRequest) -> dict[str, Any]:
 
 
 def _encode(owner: str, found: Route) -> routes_pb2.Route:
-    return routes_pb2.Route(
+    message = routes_pb2.Route(
         name=name_of(owner, found.public_id),
         description=found.description,
-        **{found.kind.field: found.condition},
         position=found.position,
         etag=found.etag,
         create_time=encode.timestamp(found.created),
         update_time=encode.timestamp(found.updated),
     )
+    setattr(message, found.kind.field, found.condition)
+    return message
 
 
 def _default(owner: str, position: int) -> routes_pb2.Route:

@@ -30,9 +30,12 @@ from tocsin.v1 import (
     access_pb2_grpc,
     alert_groups_pb2_grpc,
     audit_pb2_grpc,
+    contact_points_pb2_grpc,
+    escalation_chains_pb2_grpc,
     heartbeats_pb2_grpc,
     intake_pb2_grpc,
     integrations_pb2_grpc,
+    messages_pb2_grpc,
     monitoring_pb2_grpc,
     notes_pb2_grpc,
     routes_pb2_grpc,
@@ -44,11 +47,14 @@ from tocsind.rpc.access import NEEDED, Gate, short_name
 from tocsind.rpc.alert_groups import AlertGroupServicer
 from tocsind.rpc.api_tokens import AccessServicer
 from tocsind.rpc.audit import AuditServicer
+from tocsind.rpc.contact_points import ContactPointServicer
+from tocsind.rpc.escalation_chains import EscalationChainServicer
 from tocsind.rpc.health import SERVICES, Health
 from tocsind.rpc.heartbeats import HeartbeatServicer
 from tocsind.rpc.intake import IntakeServicer
 from tocsind.rpc.integrations import IntegrationServicer
 from tocsind.rpc.interceptor import Interceptor
+from tocsind.rpc.messages import MessageServicer
 from tocsind.rpc.monitoring import MonitoringServicer
 from tocsind.rpc.notes import NoteServicer
 from tocsind.rpc.routes import RouteServicer
@@ -147,12 +153,18 @@ class Server:
             (access_pb2_grpc.add_AccessServiceServicer_to_server, AccessServicer(engine)),
             (alert_groups_pb2_grpc.add_AlertGroupServiceServicer_to_server, self._groups),
             (audit_pb2_grpc.add_AuditServiceServicer_to_server, AuditServicer(engine)),
+            (contact_points_pb2_grpc.add_ContactPointServiceServicer_to_server, ContactPointServicer(engine)),
+            (
+                escalation_chains_pb2_grpc.add_EscalationChainServiceServicer_to_server,
+                EscalationChainServicer(engine),
+            ),
             (heartbeats_pb2_grpc.add_HeartbeatServiceServicer_to_server, HeartbeatServicer(engine)),
             (intake_pb2_grpc.add_IntakeServiceServicer_to_server, self._intake),
             (
                 integrations_pb2_grpc.add_IntegrationServiceServicer_to_server,
                 IntegrationServicer(engine, self._base_url),
             ),
+            (messages_pb2_grpc.add_MessageServiceServicer_to_server, MessageServicer(engine)),
             (monitoring_pb2_grpc.add_MonitoringServiceServicer_to_server, MonitoringServicer(engine)),
             (notes_pb2_grpc.add_NoteServiceServicer_to_server, NoteServicer(engine)),
             (routes_pb2_grpc.add_RouteServiceServicer_to_server, RouteServicer(engine)),

@@ -12,7 +12,7 @@ from tocsind.sqlite import maintenances
 
 _COLUMNS = (
     "id, public_id, type, display_name, description, token, reopen_window, stale_after, retention, created_at, "
-    f"updated_at, templates, rate_limit, {maintenances.COLUMNS}"
+    f"updated_at, templates, rate_limit, chain_id, notify_on_resolve, {maintenances.COLUMNS}"
 )
 _TABLES = "integrations LEFT JOIN maintenances ON integration_id = id"
 
@@ -83,12 +83,23 @@ def update(connection: sqlite3.Connection, changed: Integration) -> None:
     )
 
 
+def set_default_route(
+    connection: sqlite3.Connection, integration_id: int, chain_id: int | None, notify_on_resolve: bool
+) -> None:
+    """Stores whom the default route of an integration tells."""
+    connection.execute(
+        "UPDATE integrations SET chain_id = ?, notify_on_resolve = ? WHERE id = ?",
+        (chain_id, notify_on_resolve, integration_id),
+    )
+
+
 def delete(connection: sqlite3.Connection, integration_id: int, now: int) -> None:
     """Marks an integration as deleted, and removes all of it that its groups do not refer to: its routes (groups are
     under the default one then), its maintenance, its templates, and the token itself. The token's hash stays, so that
     whoever still sends with it can be told from others."""
     connection.execute(
-        "UPDATE integrations SET deleted_at = ?, token = '', templates = '{}' WHERE id = ?", (now, integration_id)
+        "UPDATE integrations SET deleted_at = ?, token = '', templates = '{}', chain_id = NULL WHERE id = ?",
+        (now, integration_id),
     )
     for table in ("routes", "maintenances"):
         connection.execute(f"DELETE FROM {table} WHERE integration_id = ?", (integration_id,))
@@ -138,6 +149,7 @@ def _integration(row: Sequence[Any]) -> Integration:
     templates = {Slot(slot): source for slot, source in msgspec.json.decode(row[11], type=dict[str, str]).items()}
     found = Integration(*row[:11])
     found.templates, found.rate_limit = templates, row[12]
-    if row[13] is not None:
-        found.maintenance = maintenances.maintenance(row[13:])
+    found.chain_id, found.notify_on_resolve = row[13], bool(row[14])
+    if row[15] is not None:
+        found.maintenance = maintenances.maintenance(row[15:])
     return found

@@ -6,7 +6,10 @@ from typing import Any
 
 from tocsind.domain.route import ConditionKind, Route
 
-_COLUMNS = "id, integration_id, public_id, position, kind, condition, description, created_at, updated_at"
+_COLUMNS = (
+    "id, integration_id, public_id, position, kind, condition, description, chain_id, notify_on_resolve, created_at, "
+    "updated_at"
+)
 
 
 def of_integration(connection: sqlite3.Connection, integration_id: int) -> list[Route]:
@@ -31,8 +34,8 @@ def count(connection: sqlite3.Connection, integration_id: int) -> int:
 def insert(connection: sqlite3.Connection, new: Route) -> int:
     """Stores a new route; returns its id in the database. Its place must be free."""
     cursor = connection.execute(
-        "INSERT INTO routes (integration_id, public_id, position, kind, condition, description, created_at, "
-        "updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO routes (integration_id, public_id, position, kind, condition, description, chain_id, "
+        "notify_on_resolve, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             new.integration_id,
             new.public_id,
@@ -40,6 +43,8 @@ def insert(connection: sqlite3.Connection, new: Route) -> int:
             new.kind,
             new.condition,
             new.description,
+            new.chain_id,
+            new.notify_on_resolve,
             new.created,
             new.updated,
         ),
@@ -51,8 +56,18 @@ def insert(connection: sqlite3.Connection, new: Route) -> int:
 def update(connection: sqlite3.Connection, changed: Route) -> None:
     """Stores what a route says, and its place."""
     connection.execute(
-        "UPDATE routes SET position = ?, kind = ?, condition = ?, description = ?, updated_at = ? WHERE id = ?",
-        (changed.position, changed.kind, changed.condition, changed.description, changed.updated, changed.id),
+        "UPDATE routes SET position = ?, kind = ?, condition = ?, description = ?, chain_id = ?, "
+        "notify_on_resolve = ?, updated_at = ? WHERE id = ?",
+        (
+            changed.position,
+            changed.kind,
+            changed.condition,
+            changed.description,
+            changed.chain_id,
+            changed.notify_on_resolve,
+            changed.updated,
+            changed.id,
+        ),
     )
 
 
@@ -70,4 +85,18 @@ def delete(connection: sqlite3.Connection, route_id: int) -> None:
 
 
 def _route(row: Sequence[Any]) -> Route:
-    return Route(row[0], row[1], row[2], row[3], ConditionKind(row[4]), *row[5:])
+    number, integration_id, public_id, position, kind, condition, description, chain_id, told, created, updated = row
+    told = bool(told)
+    return Route(
+        number,
+        integration_id,
+        public_id,
+        position,
+        ConditionKind(kind),
+        condition,
+        description,
+        chain_id,
+        told,
+        created,
+        updated,
+    )

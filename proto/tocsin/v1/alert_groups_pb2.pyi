@@ -84,6 +84,8 @@ class AlertGroup(_message.Message):
         """Its content was removed."""
         MAINTENANCE_ENDED: AlertGroup._ResolveReason.ValueType  # 7
         """It collected what opened during a maintenance, which ended."""
+        ESCALATION: AlertGroup._ResolveReason.ValueType  # 8
+        """A step of its escalation chain said so."""
 
     class ResolveReason(_ResolveReason, metaclass=_ResolveReasonEnumTypeWrapper):
         """Why a group is resolved."""
@@ -104,6 +106,8 @@ class AlertGroup(_message.Message):
     """Its content was removed."""
     MAINTENANCE_ENDED: AlertGroup.ResolveReason.ValueType  # 7
     """It collected what opened during a maintenance, which ended."""
+    ESCALATION: AlertGroup.ResolveReason.ValueType  # 8
+    """A step of its escalation chain said so."""
 
     class _Source:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -187,6 +191,7 @@ class AlertGroup(_message.Message):
     SOURCE_LINK_FIELD_NUMBER: _builtins.int
     COLLECTED_BY_FIELD_NUMBER: _builtins.int
     DEBUG_FIELD_NUMBER: _builtins.int
+    ESCALATION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, `alertGroups/{number}`."""
     number: _builtins.int
@@ -283,6 +288,12 @@ class AlertGroup(_message.Message):
     def silence_time(self) -> _timestamp_pb2.Timestamp:
         """When its silence began. Unset unless SILENCED."""
 
+    @_builtins.property
+    def escalation(self) -> Global___Escalation:
+        """How far its escalation is; unset where none runs: all steps are done, it is not
+        firing, or no chain is meant for it.
+        """
+
     def __init__(
         self,
         *,
@@ -317,14 +328,90 @@ class AlertGroup(_message.Message):
         source_link: _builtins.str = ...,
         collected_by: _builtins.str = ...,
         debug: _builtins.bool = ...,
+        escalation: Global___Escalation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "create_time", b"create_time", "last_notification_time", b"last_notification_time", "resolve_time", b"resolve_time", "silence_end_time", b"silence_end_time", "silence_time", b"silence_time", "state_time", b"state_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "create_time", b"create_time", "escalation", b"escalation", "last_notification_time", b"last_notification_time", "resolve_time", b"resolve_time", "silence_end_time", b"silence_end_time", "silence_time", b"silence_time", "state_time", b"state_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_actor", b"acknowledge_actor", "acknowledge_time", b"acknowledge_time", "collected_by", b"collected_by", "create_time", b"create_time", "debug", b"debug", "external_url", b"external_url", "firing_alert_count", b"firing_alert_count", "grouping_key", b"grouping_key", "integration", b"integration", "labels", b"labels", "last_notification_time", b"last_notification_time", "message", b"message", "name", b"name", "notification_count", b"notification_count", "number", b"number", "receiver", b"receiver", "resolve_reason", b"resolve_reason", "resolve_time", b"resolve_time", "resolved_alert_count", b"resolved_alert_count", "route", b"route", "silence_end_time", b"silence_end_time", "silence_time", b"silence_time", "source", b"source", "source_firing", b"source_firing", "source_link", b"source_link", "state", b"state", "state_actor", b"state_actor", "state_time", b"state_time", "title", b"title", "truncated_alert_count", b"truncated_alert_count", "unreported_alert_count", b"unreported_alert_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_actor", b"acknowledge_actor", "acknowledge_time", b"acknowledge_time", "collected_by", b"collected_by", "create_time", b"create_time", "debug", b"debug", "escalation", b"escalation", "external_url", b"external_url", "firing_alert_count", b"firing_alert_count", "grouping_key", b"grouping_key", "integration", b"integration", "labels", b"labels", "last_notification_time", b"last_notification_time", "message", b"message", "name", b"name", "notification_count", b"notification_count", "number", b"number", "receiver", b"receiver", "resolve_reason", b"resolve_reason", "resolve_time", b"resolve_time", "resolved_alert_count", b"resolved_alert_count", "route", b"route", "silence_end_time", b"silence_end_time", "silence_time", b"silence_time", "source", b"source", "source_firing", b"source_firing", "source_link", b"source_link", "state", b"state", "state_actor", b"state_actor", "state_time", b"state_time", "title", b"title", "truncated_alert_count", b"truncated_alert_count", "unreported_alert_count", b"unreported_alert_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AlertGroup: _TypeAlias = AlertGroup  # noqa: Y015
+
+@_typing.final
+class Escalation(_message.Message):
+    """A chain of steps at work for one group."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Escalation._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: Escalation._State.ValueType  # 0
+        """Never sent."""
+        WAITING: Escalation._State.ValueType  # 1
+        """It waits for the time of its next step."""
+        PAUSED: Escalation._State.ValueType  # 2
+        """It waits for more alerts."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """What it waits for."""
+
+    STATE_UNSPECIFIED: Escalation.State.ValueType  # 0
+    """Never sent."""
+    WAITING: Escalation.State.ValueType  # 1
+    """It waits for the time of its next step."""
+    PAUSED: Escalation.State.ValueType  # 2
+    """It waits for more alerts."""
+
+    ESCALATION_CHAIN_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    NEXT_STEP_FIELD_NUMBER: _builtins.int
+    STEP_COUNT_FIELD_NUMBER: _builtins.int
+    NEXT_TIME_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    escalation_chain: _builtins.str
+    """The chain, as it was when it started; it may have been changed or deleted since.
+    Empty where a demo alert is sent to one contact point.
+    """
+    display_name: _builtins.str
+    """What the chain was called then."""
+    state: Global___Escalation.State.ValueType
+    """What it waits for."""
+    next_step: _builtins.int
+    """Which step comes next, from 1."""
+    step_count: _builtins.int
+    """How many steps there are."""
+    @_builtins.property
+    def next_time(self) -> _timestamp_pb2.Timestamp:
+        """When the next step comes. Unset while PAUSED."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When it started."""
+
+    def __init__(
+        self,
+        *,
+        escalation_chain: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+        state: Global___Escalation.State.ValueType = ...,
+        next_step: _builtins.int = ...,
+        step_count: _builtins.int = ...,
+        next_time: _timestamp_pb2.Timestamp | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next_time", b"next_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "escalation_chain", b"escalation_chain", "next_step", b"next_step", "next_time", b"next_time", "start_time", b"start_time", "state", b"state", "step_count", b"step_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Escalation: _TypeAlias = Escalation  # noqa: Y015
 
 @_typing.final
 class Alert(_message.Message):
@@ -511,6 +598,32 @@ class Event(_message.Message):
         """
         RELEASED: Event._Kind.ValueType  # 18
         """The maintenance ended, and it takes its normal way."""
+        ESCALATION_STARTED: Event._Kind.ValueType  # 19
+        """Its escalation chain started; `reason` says which."""
+        ESCALATION_ENDED: Event._Kind.ValueType  # 20
+        """All steps of the chain are done."""
+        ESCALATION_HELD: Event._Kind.ValueType  # 21
+        """The chain waits, for its hours or for more alerts: `reason` says for what."""
+        ESCALATION_REPEATED: Event._Kind.ValueType  # 22
+        """The chain begins again with its first step."""
+        ESCALATION_PROBLEM: Event._Kind.ValueType  # 23
+        """Something that a step needs is not there, such as a contact point that was
+        deleted, or nobody is on call: `reason` says what. The chain went on.
+        """
+        NOTIFIED: Event._Kind.ValueType  # 24
+        """A message to a contact point was put into the outbox."""
+        DELIVERED: Event._Kind.ValueType  # 25
+        """The contact point took a message; `reason` says what it answered."""
+        DELIVERY_FAILED: Event._Kind.ValueType  # 26
+        """An attempt to send a message failed; `reason` says why, and when it is tried
+        again.
+        """
+        DELIVERY_GIVEN_UP: Event._Kind.ValueType  # 27
+        """A message was tried as often as it is, and is DEAD."""
+        DELIVERY_CANCELLED: Event._Kind.ValueType  # 28
+        """A message was not sent: it was not needed any more."""
+        DELIVERY_RETRIED: Event._Kind.ValueType  # 29
+        """Somebody had a message sent again."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """What happened."""
@@ -559,6 +672,32 @@ class Event(_message.Message):
     """
     RELEASED: Event.Kind.ValueType  # 18
     """The maintenance ended, and it takes its normal way."""
+    ESCALATION_STARTED: Event.Kind.ValueType  # 19
+    """Its escalation chain started; `reason` says which."""
+    ESCALATION_ENDED: Event.Kind.ValueType  # 20
+    """All steps of the chain are done."""
+    ESCALATION_HELD: Event.Kind.ValueType  # 21
+    """The chain waits, for its hours or for more alerts: `reason` says for what."""
+    ESCALATION_REPEATED: Event.Kind.ValueType  # 22
+    """The chain begins again with its first step."""
+    ESCALATION_PROBLEM: Event.Kind.ValueType  # 23
+    """Something that a step needs is not there, such as a contact point that was
+    deleted, or nobody is on call: `reason` says what. The chain went on.
+    """
+    NOTIFIED: Event.Kind.ValueType  # 24
+    """A message to a contact point was put into the outbox."""
+    DELIVERED: Event.Kind.ValueType  # 25
+    """The contact point took a message; `reason` says what it answered."""
+    DELIVERY_FAILED: Event.Kind.ValueType  # 26
+    """An attempt to send a message failed; `reason` says why, and when it is tried
+    again.
+    """
+    DELIVERY_GIVEN_UP: Event.Kind.ValueType  # 27
+    """A message was tried as often as it is, and is DEAD."""
+    DELIVERY_CANCELLED: Event.Kind.ValueType  # 28
+    """A message was not sent: it was not needed any more."""
+    DELIVERY_RETRIED: Event.Kind.ValueType  # 29
+    """Somebody had a message sent again."""
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int

@@ -29,7 +29,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16tocsin/v1/routes.proto\x12\ttocsin.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcf\x02\n\x05Route\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x19\n\x0b\x64\x65scription\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x08matchers\x18\x03 \x01(\tH\x00\x12\x0f\n\x05jinja\x18\x04 \x01(\tH\x00\x12\x16\n\x08position\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12\x35\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03:K\xea\x41H\n\x0ctocsin/Route\x12)integrations/{integration}/routes/{route}*\x06routes2\x05routeB\x0b\n\tcondition\"\xac\x01\n\x12\x43reateRouteRequest\x12+\n\x06parent\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12tocsin/Integration\x12%\n\x05route\x18\x02 \x01(\x0b\x32\x10.tocsin.v1.RouteB\x04\xe2\x41\x01\x02\x12\x1b\n\x08position\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x18\n\nrequest_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x42\x0b\n\t_position\"6\n\x0fGetRouteRequest\x12#\n\x04name\x18\x01 \x01(\tB\x15\xe2\x41\x01\x02\xfa\x41\x0e\n\x0ctocsin/Route\"s\n\x11ListRoutesRequest\x12+\n\x06parent\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12tocsin/Integration\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"O\n\x12ListRoutesResponse\x12 \n\x06routes\x18\x01 \x03(\x0b\x32\x10.tocsin.v1.Route\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8c\x01\n\x12UpdateRouteRequest\x12%\n\x05route\x18\x01 \x01(\x0b\x32\x10.tocsin.v1.RouteB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"}\n\x10MoveRouteRequest\x12#\n\x04name\x18\x01 \x01(\tB\x15\xe2\x41\x01\x02\xfa\x41\x0e\n\x0ctocsin/Route\x12\x16\n\x08position\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x02\x12\x12\n\x04\x65tag\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\"g\n\x12\x44\x65leteRouteRequest\x12#\n\x04name\x18\x01 \x01(\tB\x15\xe2\x41\x01\x02\xfa\x41\x0e\n\x0ctocsin/Route\x12\x12\n\x04\x65tag\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"s\n\x11TestRoutesRequest\x12+\n\x06parent\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12tocsin/Integration\x12\x11\n\x07payload\x18\x02 \x01(\tH\x00\x12\x15\n\x0b\x61lert_group\x18\x03 \x01(\tH\x00\x42\x07\n\x05given\"v\n\x12TestRoutesResponse\x12 \n\x05route\x18\x01 \x01(\tB\x11\xfa\x41\x0e\n\x0ctocsin/Route\x12)\n\x08verdicts\x18\x02 \x03(\x0b\x32\x17.tocsin.v1.RouteVerdict\x12\x13\n\x0b\x61lert_group\x18\x03 \x01(\t\"`\n\x0cRouteVerdict\x12 \n\x05route\x18\x01 \x01(\tB\x11\xfa\x41\x0e\n\x0ctocsin/Route\x12\x0f\n\x07matched\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05\x65rror\x18\x04 \x01(\t2\xe0\x03\n\x0cRouteService\x12>\n\x0b\x43reateRoute\x12\x1d.tocsin.v1.CreateRouteRequest\x1a\x10.tocsin.v1.Route\x12\x38\n\x08GetRoute\x12\x1a.tocsin.v1.GetRouteRequest\x1a\x10.tocsin.v1.Route\x12I\n\nListRoutes\x12\x1c.tocsin.v1.ListRoutesRequest\x1a\x1d.tocsin.v1.ListRoutesResponse\x12>\n\x0bUpdateRoute\x12\x1d.tocsin.v1.UpdateRouteRequest\x1a\x10.tocsin.v1.Route\x12:\n\tMoveRoute\x12\x1b.tocsin.v1.MoveRouteRequest\x1a\x10.tocsin.v1.Route\x12\x44\n\x0b\x44\x65leteRoute\x12\x1d.tocsin.v1.DeleteRouteRequest\x1a\x16.google.protobuf.Empty\x12I\n\nTestRoutes\x12\x1c.tocsin.v1.TestRoutesRequest\x1a\x1d.tocsin.v1.TestRoutesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16tocsin/v1/routes.proto\x12\ttocsin.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xab\x03\n\x05Route\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x19\n\x0b\x64\x65scription\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x08matchers\x18\x03 \x01(\tH\x00\x12\x0f\n\x05jinja\x18\x04 \x01(\tH\x00\x12\x16\n\x08position\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12\x35\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x39\n\x10\x65scalation_chain\x18\t \x01(\tB\x1f\xe2\x41\x01\x01\xfa\x41\x18\n\x16tocsin/EscalationChain\x12\x1f\n\x11notify_on_resolve\x18\n \x01(\x08\x42\x04\xe2\x41\x01\x01:K\xea\x41H\n\x0ctocsin/Route\x12)integrations/{integration}/routes/{route}*\x06routes2\x05routeB\x0b\n\tcondition\"\xac\x01\n\x12\x43reateRouteRequest\x12+\n\x06parent\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12tocsin/Integration\x12%\n\x05route\x18\x02 \x01(\x0b\x32\x10.tocsin.v1.RouteB\x04\xe2\x41\x01\x02\x12\x1b\n\x08position\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x18\n\nrequest_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x42\x0b\n\t_position\"6\n\x0fGetRouteRequest\x12#\n\x04name\x18\x01 \x01(\tB\x15\xe2\x41\x01\x02\xfa\x41\x0e\n\x0ctocsin/Route\"s\n\x11ListRoutesRequest\x12+\n\x06parent\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12tocsin/Integration\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"O\n\x12ListRoutesResponse\x12 \n\x06routes\x18\x01 \x03(\x0b\x32\x10.tocsin.v1.Route\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8c\x01\n\x12UpdateRouteRequest\x12%\n\x05route\x18\x01 \x01(\x0b\x32\x10.tocsin.v1.RouteB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"}\n\x10MoveRouteRequest\x12#\n\x04name\x18\x01 \x01(\tB\x15\xe2\x41\x01\x02\xfa\x41\x0e\n\x0ctocsin/Route\x12\x16\n\x08position\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x02\x12\x12\n\x04\x65tag\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\"g\n\x12\x44\x65leteRouteRequest\x12#\n\x04name\x18\x01 \x01(\tB\x15\xe2\x41\x01\x02\xfa\x41\x0e\n\x0ctocsin/Route\x12\x12\n\x04\x65tag\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"s\n\x11TestRoutesRequest\x12+\n\x06parent\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12tocsin/Integration\x12\x11\n\x07payload\x18\x02 \x01(\tH\x00\x12\x15\n\x0b\x61lert_group\x18\x03 \x01(\tH\x00\x42\x07\n\x05given\"v\n\x12TestRoutesResponse\x12 \n\x05route\x18\x01 \x01(\tB\x11\xfa\x41\x0e\n\x0ctocsin/Route\x12)\n\x08verdicts\x18\x02 \x03(\x0b\x32\x17.tocsin.v1.RouteVerdict\x12\x13\n\x0b\x61lert_group\x18\x03 \x01(\t\"`\n\x0cRouteVerdict\x12 \n\x05route\x18\x01 \x01(\tB\x11\xfa\x41\x0e\n\x0ctocsin/Route\x12\x0f\n\x07matched\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05\x65rror\x18\x04 \x01(\t2\xe0\x03\n\x0cRouteService\x12>\n\x0b\x43reateRoute\x12\x1d.tocsin.v1.CreateRouteRequest\x1a\x10.tocsin.v1.Route\x12\x38\n\x08GetRoute\x12\x1a.tocsin.v1.GetRouteRequest\x1a\x10.tocsin.v1.Route\x12I\n\nListRoutes\x12\x1c.tocsin.v1.ListRoutesRequest\x1a\x1d.tocsin.v1.ListRoutesResponse\x12>\n\x0bUpdateRoute\x12\x1d.tocsin.v1.UpdateRouteRequest\x1a\x10.tocsin.v1.Route\x12:\n\tMoveRoute\x12\x1b.tocsin.v1.MoveRouteRequest\x1a\x10.tocsin.v1.Route\x12\x44\n\x0b\x44\x65leteRoute\x12\x1d.tocsin.v1.DeleteRouteRequest\x1a\x16.google.protobuf.Empty\x12I\n\nTestRoutes\x12\x1c.tocsin.v1.TestRoutesRequest\x1a\x1d.tocsin.v1.TestRoutesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,6 +48,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROUTE'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
   _globals['_ROUTE'].fields_by_name['update_time']._loaded_options = None
   _globals['_ROUTE'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
+  _globals['_ROUTE'].fields_by_name['escalation_chain']._loaded_options = None
+  _globals['_ROUTE'].fields_by_name['escalation_chain']._serialized_options = b'\342A\001\001\372A\030\n\026tocsin/EscalationChain'
+  _globals['_ROUTE'].fields_by_name['notify_on_resolve']._loaded_options = None
+  _globals['_ROUTE'].fields_by_name['notify_on_resolve']._serialized_options = b'\342A\001\001'
   _globals['_ROUTE']._loaded_options = None
   _globals['_ROUTE']._serialized_options = b'\352AH\n\014tocsin/Route\022)integrations/{integration}/routes/{route}*\006routes2\005route'
   _globals['_CREATEROUTEREQUEST'].fields_by_name['parent']._loaded_options = None
@@ -93,27 +97,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROUTEVERDICT'].fields_by_name['route']._loaded_options = None
   _globals['_ROUTEVERDICT'].fields_by_name['route']._serialized_options = b'\372A\016\n\014tocsin/Route'
   _globals['_ROUTE']._serialized_start=194
-  _globals['_ROUTE']._serialized_end=529
-  _globals['_CREATEROUTEREQUEST']._serialized_start=532
-  _globals['_CREATEROUTEREQUEST']._serialized_end=704
-  _globals['_GETROUTEREQUEST']._serialized_start=706
-  _globals['_GETROUTEREQUEST']._serialized_end=760
-  _globals['_LISTROUTESREQUEST']._serialized_start=762
-  _globals['_LISTROUTESREQUEST']._serialized_end=877
-  _globals['_LISTROUTESRESPONSE']._serialized_start=879
-  _globals['_LISTROUTESRESPONSE']._serialized_end=958
-  _globals['_UPDATEROUTEREQUEST']._serialized_start=961
-  _globals['_UPDATEROUTEREQUEST']._serialized_end=1101
-  _globals['_MOVEROUTEREQUEST']._serialized_start=1103
-  _globals['_MOVEROUTEREQUEST']._serialized_end=1228
-  _globals['_DELETEROUTEREQUEST']._serialized_start=1230
-  _globals['_DELETEROUTEREQUEST']._serialized_end=1333
-  _globals['_TESTROUTESREQUEST']._serialized_start=1335
-  _globals['_TESTROUTESREQUEST']._serialized_end=1450
-  _globals['_TESTROUTESRESPONSE']._serialized_start=1452
-  _globals['_TESTROUTESRESPONSE']._serialized_end=1570
-  _globals['_ROUTEVERDICT']._serialized_start=1572
-  _globals['_ROUTEVERDICT']._serialized_end=1668
-  _globals['_ROUTESERVICE']._serialized_start=1671
-  _globals['_ROUTESERVICE']._serialized_end=2151
+  _globals['_ROUTE']._serialized_end=621
+  _globals['_CREATEROUTEREQUEST']._serialized_start=624
+  _globals['_CREATEROUTEREQUEST']._serialized_end=796
+  _globals['_GETROUTEREQUEST']._serialized_start=798
+  _globals['_GETROUTEREQUEST']._serialized_end=852
+  _globals['_LISTROUTESREQUEST']._serialized_start=854
+  _globals['_LISTROUTESREQUEST']._serialized_end=969
+  _globals['_LISTROUTESRESPONSE']._serialized_start=971
+  _globals['_LISTROUTESRESPONSE']._serialized_end=1050
+  _globals['_UPDATEROUTEREQUEST']._serialized_start=1053
+  _globals['_UPDATEROUTEREQUEST']._serialized_end=1193
+  _globals['_MOVEROUTEREQUEST']._serialized_start=1195
+  _globals['_MOVEROUTEREQUEST']._serialized_end=1320
+  _globals['_DELETEROUTEREQUEST']._serialized_start=1322
+  _globals['_DELETEROUTEREQUEST']._serialized_end=1425
+  _globals['_TESTROUTESREQUEST']._serialized_start=1427
+  _globals['_TESTROUTESREQUEST']._serialized_end=1542
+  _globals['_TESTROUTESRESPONSE']._serialized_start=1544
+  _globals['_TESTROUTESRESPONSE']._serialized_end=1662
+  _globals['_ROUTEVERDICT']._serialized_start=1664
+  _globals['_ROUTEVERDICT']._serialized_end=1760
+  _globals['_ROUTESERVICE']._serialized_start=1763
+  _globals['_ROUTESERVICE']._serialized_end=2243
 # @@protoc_insertion_point(module_scope)

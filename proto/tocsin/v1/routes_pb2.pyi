@@ -34,6 +34,8 @@ class Route(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    ESCALATION_CHAIN_FIELD_NUMBER: _builtins.int
+    NOTIFY_ON_RESOLVE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, `integrations/{id}/routes/{id}`. The id of the default
     route is `default`.
@@ -58,6 +60,12 @@ class Route(_message.Message):
     """Changes whenever the route does. Where a request bears one that is no longer
     the route's, somebody else changed it meanwhile: ABORTED.
     """
+    escalation_chain: _builtins.str
+    """Who is told of its groups, `escalationChains/{id}`; empty: the chain that is the
+    default, or nobody where none is.
+    """
+    notify_on_resolve: _builtins.bool
+    """Whether those who were told that a group fires are told when it is resolved."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was created. Unset for the default route."""
@@ -77,10 +85,12 @@ class Route(_message.Message):
         etag: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        escalation_chain: _builtins.str = ...,
+        notify_on_resolve: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "create_time", b"create_time", "jinja", b"jinja", "matchers", b"matchers", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "create_time", b"create_time", "description", b"description", "etag", b"etag", "jinja", b"jinja", "matchers", b"matchers", "name", b"name", "position", b"position", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "create_time", b"create_time", "description", b"description", "escalation_chain", b"escalation_chain", "etag", b"etag", "jinja", b"jinja", "matchers", b"matchers", "name", b"name", "notify_on_resolve", b"notify_on_resolve", "position", b"position", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_condition: _TypeAlias = _typing.Literal["matchers", "jinja"]  # noqa: Y015
     _WhichOneofArgType_condition: _TypeAlias = _typing.Literal["condition", b"condition"]  # noqa: Y015
@@ -223,8 +233,9 @@ class UpdateRouteRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which fields to change: `description`, `matchers`, `jinja`. Setting one of the
-        two conditions replaces the other. Empty: every one of these that is set.
+        """Which fields to change: `description`, `matchers`, `jinja`, `escalation_chain`,
+        `notify_on_resolve`. Setting one of the two conditions replaces the other.
+        Empty: every one of these that is set.
         """
 
     def __init__(

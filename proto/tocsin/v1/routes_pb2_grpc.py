@@ -103,7 +103,8 @@ class RouteServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateRoute(self, request, context):
-        """Changes the fields that the mask names. The default route has none to change.
+        """Changes the fields that the mask names. Of the default route that is its chain,
+        and whether people are told when a group is resolved.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

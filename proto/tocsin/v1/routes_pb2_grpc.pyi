@@ -44,7 +44,9 @@ class RouteServiceStub:
     ListRoutes: _grpc.UnaryUnaryMultiCallable[_routes_pb2.ListRoutesRequest, _routes_pb2.ListRoutesResponse]
     """Lists the routes of an integration in their order, the default one last."""
     UpdateRoute: _grpc.UnaryUnaryMultiCallable[_routes_pb2.UpdateRouteRequest, _routes_pb2.Route]
-    """Changes the fields that the mask names. The default route has none to change."""
+    """Changes the fields that the mask names. Of the default route that is its chain,
+    and whether people are told when a group is resolved.
+    """
     MoveRoute: _grpc.UnaryUnaryMultiCallable[_routes_pb2.MoveRouteRequest, _routes_pb2.Route]
     """Moves a route to another place in the order."""
     DeleteRoute: _grpc.UnaryUnaryMultiCallable[_routes_pb2.DeleteRouteRequest, _empty_pb2.Empty]
@@ -69,7 +71,9 @@ class RouteServiceAsyncStub(RouteServiceStub):
     ListRoutes: _aio.UnaryUnaryMultiCallable[_routes_pb2.ListRoutesRequest, _routes_pb2.ListRoutesResponse]  # type: ignore[assignment]
     """Lists the routes of an integration in their order, the default one last."""
     UpdateRoute: _aio.UnaryUnaryMultiCallable[_routes_pb2.UpdateRouteRequest, _routes_pb2.Route]  # type: ignore[assignment]
-    """Changes the fields that the mask names. The default route has none to change."""
+    """Changes the fields that the mask names. Of the default route that is its chain,
+    and whether people are told when a group is resolved.
+    """
     MoveRoute: _aio.UnaryUnaryMultiCallable[_routes_pb2.MoveRouteRequest, _routes_pb2.Route]  # type: ignore[assignment]
     """Moves a route to another place in the order."""
     DeleteRoute: _aio.UnaryUnaryMultiCallable[_routes_pb2.DeleteRouteRequest, _empty_pb2.Empty]  # type: ignore[assignment]
@@ -115,7 +119,9 @@ class RouteServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _routes_pb2.UpdateRouteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_routes_pb2.Route, _abc.Awaitable[_routes_pb2.Route]]:
-        """Changes the fields that the mask names. The default route has none to change."""
+        """Changes the fields that the mask names. Of the default route that is its chain,
+        and whether people are told when a group is resolved.
+        """
 
     @_abc_1.abstractmethod
     def MoveRoute(

@@ -57,7 +57,7 @@ VIOLATIONS = [
     "INSERT INTO notes VALUES (1, 99, 'text', 'ada', 0, 0)",
     "INSERT INTO api_tokens VALUES (1, 'a', 'a', 5, zeroblob(32), '', 0, NULL, NULL)",
     "INSERT INTO api_tokens VALUES (1, 'a', 'a', 1, zeroblob(31), '', 0, NULL, NULL)",
-    "INSERT INTO alerts VALUES (NULL, 99, 'f', 1, 1, NULL, NULL, '{}', '{}', '')",
+    "INSERT INTO alerts VALUES (NULL, 99, 'f', 1, 1, NULL, NULL, '{}', '{}', '', 0)",
     "INSERT INTO payloads VALUES (198, 0, x'00')",
     "DELETE FROM integrations",
     # Values out of range.
@@ -87,12 +87,12 @@ def test_a_name_can_be_used_again_after_deletion(connection: sqlite3.Connection)
     with pytest.raises(sqlite3.IntegrityError, match="display_name"):
         connection.execute(
             "INSERT INTO integrations SELECT 9, 'x', type, display_name, description, token, x'01', reopen_window, "
-            "stale_after, retention, created_at, updated_at, deleted_at, templates, rate_limit FROM integrations"
+            "stale_after, retention, created_at, updated_at, deleted_at, templates, rate_limit, NULL, 0 FROM integrations"
         )
     connection.execute("UPDATE integrations SET deleted_at = 1 WHERE id = ?", (first,))
     connection.execute(
         "INSERT INTO integrations SELECT 9, 'x', type, display_name, description, token, x'01', reopen_window, "
-        "stale_after, retention, created_at, updated_at, NULL, templates, rate_limit FROM integrations"
+        "stale_after, retention, created_at, updated_at, NULL, templates, rate_limit, NULL, 0 FROM integrations"
     )
 
 
