@@ -87,7 +87,8 @@ def test_a_name_can_be_used_again_after_deletion(connection: sqlite3.Connection)
     with pytest.raises(sqlite3.IntegrityError, match="display_name"):
         connection.execute(
             "INSERT INTO integrations SELECT 9, 'x', type, display_name, description, token, x'01', reopen_window, "
-            "stale_after, retention, created_at, updated_at, deleted_at, templates, rate_limit, NULL, 0 FROM integrations"
+            "stale_after, retention, created_at, updated_at, deleted_at, templates, rate_limit, NULL, 0 "
+            "FROM integrations"
         )
     connection.execute("UPDATE integrations SET deleted_at = 1 WHERE id = ?", (first,))
     connection.execute(
