@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench import (
     commits,
+    escalations,
     goals,
     growth,
     listing,
@@ -40,6 +41,7 @@ SECTIONS: dict[str, Callable[[Run], None]] = {
     "timers": timers.measure,
     "watchers": watchers.measure,
     "templates": templates.measure,
+    "escalations": escalations.measure,
     "memory": memory.measure,
 }
 

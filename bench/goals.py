@@ -12,7 +12,7 @@ _COLUMNS = {"goal": "goal", "wanted": "wanted", "aim": "aim", "found": "found", 
 
 def compare(run: Run) -> None:
     """The section `goals`: one line for each goal whose section was run."""
-    parts = (_throughput, _growth, _templates, _purge, _timers, _listing, _startup, _memory)
+    parts = (_throughput, _growth, _templates, _purge, _timers, _escalations, _listing, _startup, _memory)
     rows = [row for part in parts for row in part(run)]
     if rows:
         heading("Goals")
@@ -54,6 +54,13 @@ def _timers(run: Run) -> Iterator[Row]:
             yield _at_most(f"timers, {found['what']}: p99, ms late", 150.0, found["p99"])
         yield _at_most(f"timers, {found['what']}: not noticed", 0, found["expired"] - found["noticed"])
         yield _at_most(f"timers, {found['what']}: false alarms", 0, found["false"])
+
+
+def _escalations(run: Run) -> Iterator[Row]:
+    for found in run.found.get("escalations", ()):
+        if "of_none" in found:
+            yield _at_least(f"new groups, {found['what']}, of no chain", 0.5, None, found["of_none"])
+            yield _at_most(f"steps after a wait, {found['what']}: p99, ms late", 500.0, found["second_p99"])
 
 
 def _listing(run: Run) -> Iterator[Row]:

@@ -116,6 +116,7 @@ class Daemon(Process):
         self.target = f"unix:{self.socket}"
         url = "http://127.0.0.1:1"  # only the paths of the URLs are used
         unlimited = ["--rate-limit", "0", "--total-rate-limit", "0"]  # what is measured is how much it could take
+        unlimited += ["--webhook-network", "127.0.0.0/8"]
         super().__init__(["tocsind", "--data", str(data), "--external-url", url, *unlimited], data / "daemon.log")
         try:
             self.start_seconds = self._wait() - self.started

@@ -24,10 +24,17 @@ from tocsin import channel
 from tocsin.v1 import (
     alert_groups_pb2,
     alert_groups_pb2_grpc,
+    contact_points_pb2,
+    contact_points_pb2_grpc,
+    escalation_chains_pb2,
+    escalation_chains_pb2_grpc,
     heartbeats_pb2,
     heartbeats_pb2_grpc,
     integrations_pb2,
     integrations_pb2_grpc,
+    messages_pb2,
+    messages_pb2_grpc,
+    routes_pb2,
     routes_pb2_grpc,
 )
 
@@ -251,6 +258,9 @@ class Client:
         self.alert_groups = alert_groups_pb2_grpc.AlertGroupServiceStub(self._channel)
         self.heartbeats = heartbeats_pb2_grpc.HeartbeatServiceStub(self._channel)
         self.routes = routes_pb2_grpc.RouteServiceStub(self._channel)
+        self.contacts = contact_points_pb2_grpc.ContactPointServiceStub(self._channel)
+        self.chains = escalation_chains_pb2_grpc.EscalationChainServiceStub(self._channel)
+        self.messages = messages_pb2_grpc.MessageServiceStub(self._channel)
 
     def call(self, method: Any, request: Any, actor: str = "tester") -> Any:
         """Makes a call; a change bears an id, so that it is done once however often it is asked for."""
@@ -297,6 +307,34 @@ class Client:
         heartbeat = heartbeats_pb2.Heartbeat(name=f"{integration.name}/heartbeat", interval={"seconds": seconds})
         self.call(self.heartbeats.UpdateHeartbeat, heartbeats_pb2.UpdateHeartbeatRequest(heartbeat=heartbeat))
 
+    def contact(self, display_name: str, **fields: Any) -> contact_points_pb2.ContactPoint:
+        """Creates a contact point."""
+        contact = contact_points_pb2.ContactPoint(display_name=display_name, **fields)
+        request = contact_points_pb2.CreateContactPointRequest(contact_point=contact)
+        return self.call(self.contacts.CreateContactPoint, request)
+
+    def chain(
+        self, display_name: str, *steps: dict[str, Any], is_default: bool = True
+    ) -> escalation_chains_pb2.EscalationChain:
+        """Creates an escalation chain, the default one unless told otherwise."""
+        chain = escalation_chains_pb2.EscalationChain(
+            display_name=display_name,
+            steps=[escalation_chains_pb2.EscalationStep(**step) for step in steps],
+            is_default=is_default,
+        )
+        request = escalation_chains_pb2.CreateEscalationChainRequest(escalation_chain=chain)
+        return self.call(self.chains.CreateEscalationChain, request)
+
+    def tell_of_resolution(self, integration: integrations_pb2.Integration) -> None:
+        """Has the default route tell people when its groups are resolved."""
+        route = routes_pb2.Route(name=f"{integration.name}/routes/default", notify_on_resolve=True)
+        self.call(self.routes.UpdateRoute, routes_pb2.UpdateRouteRequest(route=route))
+
+    def sent(self, group: str = "alertGroups/-") -> list[messages_pb2.Message]:
+        """The messages of a group, or all, oldest first."""
+        request = messages_pb2.ListMessagesRequest(parent=group, page_size=1000)
+        return list(reversed(self.call(self.messages.ListMessages, request).messages))
+
     def close(self) -> None:
         """Hangs up."""
         self._channel.close()
@@ -326,7 +364,8 @@ class Stack:
         url = f"http://127.0.0.1:{self.port}"
         # Tests send as much as they need.
         unlimited = ("--rate-limit", "0", "--total-rate-limit", "0")
-        arguments = ("--data", str(self.data), "--external-url", url, *unlimited)
+        receivers = ("--webhook-network", "127.0.0.0/8")
+        arguments = ("--data", str(self.data), "--external-url", url, *unlimited, *receivers)
         self.daemon = self.processes.python("tocsind", *arguments, log=self.folder / "daemon.log", **options)
 
     def start_gateway(self) -> None:
