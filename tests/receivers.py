@@ -1,4 +1,4 @@
-"""Where Tocsin tells people, for tests: a mailbox behind a real SMTP server, and a webhook receiver that can misbehave."""
+"""Where Tocsin tells people, for tests: a mailbox behind an SMTP server, and a webhook receiver that can misbehave."""
 
 import contextlib
 import json
