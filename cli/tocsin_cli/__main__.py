@@ -7,6 +7,7 @@ import click
 from . import group_actions, group_removal, integration_actions, watch  # noqa: F401  (they add commands to nouns)
 from .audit import audit
 from .commands import Root
+from .config import config
 from .connection import EXIT_CODES
 from .groups import groups
 from .heartbeats import heartbeats
@@ -32,7 +33,7 @@ def tocsin() -> None:
 
 
 for command in (
-    *(integrations, routes, templates, groups, notes, heartbeats, tokens, whoami, audit, metrics, import_, up),
+    *(integrations, routes, templates, groups, notes, heartbeats, tokens, whoami, audit, metrics, config, import_, up),
 ):
     tocsin.add_command(command)
 

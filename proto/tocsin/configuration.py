@@ -199,8 +199,8 @@ SETTINGS: Final = (
         "listen",
         _texts("unix:/run/tocsin/tocsind.sock", _listener),
         None,
-        "Where to serve gRPC: unix:PATH or HOST:PORT (unix:DATA/tocsind.sock). Over TCP every call needs a token. Over a "
-        "unix socket the file mode (0660) is the gate, and whoever passes it without a token is an admin; "
+        "Where to serve gRPC: unix:PATH or HOST:PORT (unix:DATA/tocsind.sock). Over TCP every call needs a token. Over "
+        "a unix socket the file mode (0660) is the gate, and whoever passes it without a token is an admin; "
         "unix:PATH,role=ROLE makes it an editor, viewer or gateway, and role=none demands a token",
     ),
     Setting("daemon", "tls_certificate", _FILE, None, "Serve TCP with TLS: the chain, PEM"),

@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from tocsin_gateway import __main__ as command
 from tocsin_gateway import app, logs, server
 
 
-def test_help_names_every_option() -> None:
+def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     """`--help` names every option with its default."""
-    shown = CliRunner().invoke(command.main, ["--help"]).output
+    with pytest.raises(SystemExit):
+        command.parse(["--help"])
+    shown = capsys.readouterr().out
     for text in (
         "--http",
         "127.0.0.1:8080",
@@ -58,12 +59,16 @@ def test_options_reach_the_server(
         def run(self) -> None:
             pass
 
-    monkeypatch.delenv("TOCSIN_TARGET", raising=False)
+    for name in ("TOCSIN_TARGET", "TOCSIN_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["tocsin-gateway", *arguments])
     monkeypatch.setattr(logs, "set_up", lambda level: level)
     monkeypatch.setattr(server, "raise_open_files_limit", lambda: None)
     monkeypatch.setattr(server, "Server", Server)
     monkeypatch.setattr(app, "create_app", lambda daemon, max_body: (daemon.target, max_body))
-    assert CliRunner().invoke(command.main, arguments, env=environment).exit_code == 0
+    command.main()
     assert served == [expected]
 
 
@@ -81,17 +86,20 @@ def test_the_limit_of_open_files_is_raised() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--token-file", "/nowhere/token"], "'/nowhere/token' does not exist"),
-        (["--cert-file", "FILE"], "--cert-file and --key-file go together"),
+        (["--token-file", "/nowhere/token"], "token_file: there is no file /nowhere/token"),
+        (["--cert-file", "FILE"], "cert_file and key_file go together"),
         (["--insecure-plaintext", "--ca-file", "FILE"], "means no TLS, but files for TLS are given"),
     ],
 )
-def test_what_does_not_fit_together_is_told(tmp_path: Path, arguments: list[str], message: str) -> None:
+def test_what_does_not_fit_together_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
     """Before anything is started."""
     (tmp_path / "file").touch()
     filled = [argument.replace("FILE", str(tmp_path / "file")) for argument in arguments]
 
-    result = CliRunner().invoke(command.main, filled)
+    with pytest.raises(SystemExit) as end:
+        command.parse(filled)
 
-    assert result.exit_code == 2
-    assert message in result.output
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err
