@@ -213,11 +213,10 @@ def _end(told: Told, now: int) -> Iterable[str]:
         ended = _ended(told, now)
         yield f"from {moment(began)} to {moment(ended)} ({duration(ended - began)})"
         yield _state(group) if group.state is State.RESOLVED else f"now: {_state(group)}"
-    why = [f"by {line(told.on_call, _MOST_ALERT)}"] if told.on_call else []
-    if told.step:
-        why.append(f"step {told.step}")
-    if why and told.kind is Kind.FIRING:
-        yield f"{'on call' if told.on_call else 'told'}: {', '.join(why)}"
+    if told.on_call:
+        yield f"on call: {line(told.on_call, _MOST_ALERT)}{f', step {told.step}' if told.step else ''}"
+    elif told.step:
+        yield f"step: {told.step}"
     link = line(told.source_link, _MOST_LINK + 1)
     if 0 < len(link) <= _MOST_LINK:
         yield f"source: {link}"

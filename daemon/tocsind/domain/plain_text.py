@@ -2,8 +2,8 @@
 
 Rules
 - What senders say is shown, but cannot lie about what stands beside it: control characters become a space; characters
-  that turn the direction of writing around, and those that nobody sees, are left out. What joins letters or emoji stays,
-  one at a time.
+  that turn the direction of writing around, and those that nobody sees, are left out. What joins letters or emoji
+  stays, one at a time.
 - Half of a pair of surrogates can be written nowhere, and is left out as well.
 - What is too long is cut, and ends in `..`.
 """
