@@ -83,8 +83,8 @@ def _done(sandbox: Sandbox, task: Task) -> list[Made]:
                     given = _given(task)
                 made = _rendered(sandbox, piece, {**given, **deepcopy(own), **link})
         except Exception as error:
-            lasting, undefined = not isinstance(error, MemoryError), isinstance(error, UndefinedError)
-            made = Made(error=_told(error), line=_line(error), lasting=lasting, undefined=undefined)
+            lasting = not isinstance(error, MemoryError)
+            made = Made(error=_told(error), line=_line(error), lasting=lasting, undefined=_is_missing(error))
             if isinstance(error, MemoryError):
                 sandbox.forget()
         made.lasting = made.lasting and not sandbox.varying
@@ -131,6 +131,11 @@ def _told(error: Exception) -> str:
     said = error.args[0] if isinstance(error, KeyError) and error.args else error
     text = " ".join(str(said).split()) or type(error).__name__
     return text.encode("utf-8", "replace").decode()[:_MOST_ERROR]
+
+
+def _is_missing(error: Exception) -> bool:
+    """Whether something went wrong because something is not there. Filters that are given it say so in their way."""
+    return isinstance(error, UndefinedError) or (isinstance(error, TypeError) and "Undefined" in str(error))
 
 
 def _line(error: Exception) -> int:
