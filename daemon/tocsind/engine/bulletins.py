@@ -14,6 +14,7 @@ Rules
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import msgspec
 
@@ -70,14 +71,12 @@ def compose(
     several = len(said) > 1
     most = MOST_ALERTS if isinstance(contact.settings, Webhook) else _MOST_READ_BUNDLED if several else _MOST_READ
     found = [facts.read(connection, message, most) for message in said]
-    told = [each.told for each in found]
-    if isinstance(contact.settings, Webhook):
-        assert len(messages) == 1, "webhooks are not bundled"
-        title, body = bulletin.title(told[0], now), ""
-    elif several:
-        title, body = bulletin.bundle_title(told), bulletin.bundle_body(told, now)
+    if several:
+        assert not isinstance(contact.settings, Webhook), "webhooks are not bundled"
+        told = [each.told for each in found]
+        title, text = bulletin.bundle_title(told), bulletin.bundle_body(told, now)
     else:
-        title, body = bulletin.title(told[0], now), bulletin.body(told[0], now)
+        title, text = _texts(found[0], now)
 
     def payload() -> bytes:
         stored = alerts.payload(connection, found[0].message.group_id, latest=True)
@@ -85,7 +84,7 @@ def compose(
 
     firing = any(message.kind is Kind.FIRING for message in said)
     mood = "failure" if firing else "success"
-    draft = _Draft(contact, found, title, body, "", messages[0].key, mood, payload)
+    draft = _Draft(contact, found, title, text, "", messages[0].key, mood, payload)
     return _composed(renderer, draft, now, networks)
 
 
@@ -95,8 +94,9 @@ def compose_test(renderer: Renderer, contact: ContactPoint, now: int, networks: 
     sample = _sample(contact, now)
     name = line(contact.display_name)
     text = f"This is a test of the contact point {name}. Nothing is wrong, and nothing needs to be done."
-    draft = _Draft(contact, [sample.facts], f"[TEST] Tocsin reaches {name}", text, "test", sample.facts.message.key)
-    draft.mood, draft.payload = "info", lambda: sample.payload
+    title = f"[TEST] Tocsin reaches {name}"
+    key = sample.facts.message.key
+    draft = _Draft(contact, [sample.facts], title, text, "test", key, "info", lambda: sample.payload)
     return _composed(renderer, draft, now, networks)
 
 
@@ -112,7 +112,7 @@ def try_templates(renderer: Renderer, contact: ContactPoint, now: int = 0) -> li
             wrong.append((path, TOO_LONG))
             continue
         for event in ("firing", "resolved"):
-            draft = _Draft(contact, [sample.facts], "title", "body", event, sample.facts.message.key)
+            draft = _Draft(contact, [sample.facts], *_texts(sample.facts, now), event, sample.facts.message.key)
             # One at a time: none is at fault because another takes long.
             made = renderer.render_message(None, {name: source}, draft.about(), sample.payload)[name]
             if made.error in NO_FAULT_OF_ITS_OWN:
@@ -124,14 +124,15 @@ def try_templates(renderer: Renderer, contact: ContactPoint, now: int = 0) -> li
     return wrong
 
 
-@dataclass(slots=True)
+@dataclass
 class _Draft:
-    """What a message says without templates, and what those see. `event` is that of each message where it is empty."""
+    """What a message says without templates, and what those see. `text` is what people are told. `event` is that of
+    each message where it is empty."""
 
     contact: ContactPoint
     found: Sequence[Facts]
     title: str
-    body: str
+    text: str
     event: str
     key: str
     mood: str = "failure"
@@ -144,12 +145,19 @@ class _Draft:
                 "messages": [self._seen(each) for each in self.found],
                 "contact_point": receiver(self.contact, self.found[0].via),
                 "title": self.title,
-                "body": self.body,
+                "text": self.text,
+                "body": self.body.decode(),
             }
         )
 
-    def json(self) -> bytes:
-        """The default body of a webhook."""
+    @cached_property
+    def body(self) -> bytes:
+        """What is sent where no template makes something else of it."""
+        settings = self.contact.settings
+        if not isinstance(settings, Webhook):
+            return self.text.encode()
+        if settings.method in _WITHOUT_BODY:
+            return b""
         return msgspec.json.encode(webhook_body(self.found[0], self.contact, event=self.event))
 
     def _seen(self, each: Facts) -> dict[str, object]:
@@ -175,16 +183,14 @@ class _Draft:
 def _composed(renderer: Renderer, draft: _Draft, now: int, networks: Sequence[str]) -> Composed:
     settings = draft.contact.settings
     if isinstance(settings, Webhook):
-        default = b"" if settings.method in _WITHOUT_BODY else draft.json()
-        draft.body = default.decode()
         texts, failures = _rendered(renderer, draft)
-        body = texts[BODY].encode() if BODY in texts else default
+        body = texts[BODY].encode() if BODY in texts else draft.body
         return Composed(_request(settings, draft.key, body, now, networks), failures)
     assert isinstance(settings, Apprise), "whoever is on call was looked up when the message was decided on"
     texts, failures = _rendered(renderer, draft)
     title = line(texts.get(TITLE, draft.title), MAX_TITLE)
-    body_text = block(texts.get(BODY, ""), MAX_RESULT) or draft.body
-    return Composed(Bulletin(settings.url, title, body_text, draft.mood), failures)
+    text = block(texts.get(BODY, ""), MAX_RESULT) or draft.text
+    return Composed(Bulletin(settings.url, title, text, draft.mood), failures)
 
 
 def _rendered(renderer: Renderer, draft: _Draft) -> tuple[dict[str, str], tuple[str, ...]]:
@@ -261,6 +267,10 @@ class _Sample:
 
     facts: Facts
     payload: bytes
+
+
+def _texts(found: Facts, now: int) -> tuple[str, str]:
+    return bulletin.title(found.told, now), bulletin.body(found.told, now)
 
 
 def _sample(contact: ContactPoint, now: int) -> _Sample:
