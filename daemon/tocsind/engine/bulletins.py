@@ -22,11 +22,12 @@ from tocsind.courier.wire import Bulletin, HttpRequest
 from tocsind.domain import bulletin
 from tocsind.domain.contact_point import Apprise, ContactPoint, Method, Webhook
 from tocsind.domain.errors import not_in_time
+from tocsind.domain.identity import new_public_id
 from tocsind.domain.message import Kind, Message
 from tocsind.domain.plain_text import block, line
 from tocsind.domain.template import MAX_RESULT, MAX_TITLE, TOO_LONG, too_long
 from tocsind.domain.units import SECOND
-from tocsind.engine import demo, facts, outbox
+from tocsind.engine import demo, facts
 from tocsind.engine.facts import Facts
 from tocsind.engine.webhook_body import MOST_ALERTS, receiver, webhook_body
 from tocsind.rendering.renderer import NO_FAULT_OF_ITS_OWN, Renderer
@@ -104,15 +105,15 @@ def try_templates(renderer: Renderer, contact: ContactPoint, now: int = 0) -> li
     """Renders the templates of a contact point with a made-up group that fires and is resolved, before they are saved;
     returns the path of each that cannot be used, and why. What fails because something is not there is not refused: it
     may be there another time. TocsinError (UNAVAILABLE) where they cannot be rendered now."""
-    sample = _sample(contact, now)
     wrong: list[tuple[str, str]] = []
     for name, source in _sources(contact).items():
         path = f"contact_point.{name}"
         if too_long(source):
             wrong.append((path, TOO_LONG))
             continue
-        for event in ("firing", "resolved"):
-            draft = _Draft(contact, [sample.facts], *_texts(sample.facts, now), event, sample.facts.message.key)
+        for kind in Kind:
+            sample = _sample(contact, now, kind)
+            draft = _Draft(contact, [sample.facts], *_texts(sample.facts, now), "", sample.facts.message.key)
             # One at a time: none is at fault because another takes long.
             made = renderer.render_message(None, {name: source}, draft.about(), sample.payload)[name]
             if made.error in NO_FAULT_OF_ITS_OWN:
@@ -273,7 +274,7 @@ def _texts(found: Facts, now: int) -> tuple[str, str]:
     return bulletin.title(found.told, now), bulletin.body(found.told, now)
 
 
-def _sample(contact: ContactPoint, now: int) -> _Sample:
+def _sample(contact: ContactPoint, now: int, kind: Kind = Kind.FIRING) -> _Sample:
     alert = demo.alert(now)
-    message = outbox.message(0, contact.id, Kind.FIRING)
+    message = Message(0, 0, contact.id, kind, f"msg_{new_public_id()}{new_public_id()}")
     return _Sample(facts.made_up(message, alert, now), alert.payload)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from tocsind.domain.alert_group import AlertGroup, EventKind, ResolveReason, Source, State
 from tocsind.domain.bulletin import Told
 from tocsind.domain.contact_point import ContactPoint
-from tocsind.domain.message import Message
+from tocsind.domain.message import Kind, Message
 from tocsind.domain.notification import Notification
 from tocsind.domain.snapshot import AlertState
 from tocsind.sqlite import alert_groups, alerts, contact_points, integrations
@@ -64,7 +64,8 @@ def read(connection: sqlite3.Connection, message: Message, most: int) -> Facts:
 
 
 def made_up(message: Message, notification: Notification, now: int) -> Facts:
-    """Returns facts of a group that does not exist, which a notification would have opened."""
+    """Returns facts of a group that does not exist, which a notification would have opened, and which is resolved where
+    the message says so."""
     group = AlertGroup(
         id=message.group_id,
         integration_id=0,
@@ -73,11 +74,12 @@ def made_up(message: Message, notification: Notification, now: int) -> Facts:
         created=now,
         state_since=now,
         state_event=EventKind.OPENED,
-        source_firing=True,
         firing_count=len(notification.alerts),
-        notifications=1,
-        last_received=now,
     )
+    state = AlertState.FIRING
+    if message.kind is Kind.RESOLVED:
+        state, group.state, group.resolve_reason = AlertState.RESOLVED, State.RESOLVED, ResolveReason.SOURCE
+        group.resolved_count, group.firing_count = group.firing_count, 0
     row = GroupRow(
         group=group,
         integration="integrations/example",
@@ -91,7 +93,7 @@ def made_up(message: Message, notification: Notification, now: int) -> Facts:
         message="",
         source_link=notification.external_url,
     )
-    listed = tuple(AlertRow(message.group_id, AlertState.FIRING, alert) for alert in notification.alerts)
+    listed = tuple(AlertRow(message.group_id, state, alert) for alert in notification.alerts)
     return Facts(message, row, "Example", "alertmanager", listed)
 
 

@@ -1,6 +1,7 @@
 """What people are told of groups, as it stands on their phones."""
 
 import unicodedata
+from pathlib import Path
 from typing import Any
 
 from fake_clock import DAY, HOUR, MINUTE, SECOND, START
@@ -25,6 +26,7 @@ from tocsind.domain.notification import ReportedAlert
 from tocsind.domain.plain_text import block, line
 from tocsind.domain.snapshot import AlertState
 
+GUIDE = Path(__file__).parents[3] / "docs" / "notifying.md"
 BEGAN = START - 12 * MINUTE
 DOWN = {"alertname": "InstanceDown", "severity": "critical"}
 
@@ -87,6 +89,7 @@ source: http://am-1
 alertGroups/7: tocsin groups ack 7
 """
     )
+    assert f"```text\n{shown(what)}```" in GUIDE.read_text(encoding="utf-8")
 
 
 def test_what_alerts_have_in_common_is_said_once() -> None:

@@ -63,6 +63,8 @@ def test_what_they_see_is_what_webhooks_receive(daemon: RunningDaemon, integrati
     assert request(daemon, hook("{{ body }}"), message(group)).body == default
     parts = request(daemon, hook('{"group": {{ group | tojson }}, "alerts": {{ alerts | tojson }}}'), message(group))
     known = json.loads(default)
+    text = request(daemon, hook("{{ text }}"), message(group)).body.decode()
+    assert text == bulletin(daemon, mail(), message(group)).body
     assert json.loads(parts.body) == {"group": known["group"], "alerts": known["alerts"]}
 
 
@@ -179,7 +181,7 @@ def test_a_test_with_templates(daemon: RunningDaemon) -> None:
         ("{{ 'x' * 10**9 }}", "line 1: it needs too much memory"),
         ("{{ 1 / 0 }}", "line 1: division by zero"),
         ("{{ 'x' * 50001 }}", "what it makes is longer than 50,000 characters"),
-        ("{% if event == 'resolved' %}{{ 1 / 0 }}{% endif %}", "line 1: division by zero"),
+        ("{% if event == 'resolved' and group.resolve_time %}{{ 1 / 0 }}{% endif %}", "line 1: division by zero"),
     ],
 )
 def test_what_is_refused_before_it_is_saved(daemon: RunningDaemon, source: str, why: str) -> None:

@@ -8,6 +8,8 @@ import msgspec
 import pytest
 from changing import delete, wipe
 from fake_clock import MINUTE
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from notices import notice
 from running_daemon import Integration, RunningDaemon
 from told_messages import SECRET, bulletin, composed, hook, mail, message, on_call, request, said
@@ -17,6 +19,7 @@ from tocsind.domain.alert_group import ResolveReason, Source, State
 from tocsind.domain.contact_point import Method
 from tocsind.domain.message import Kind
 from tocsind.domain.notification import ReportedAlert
+from tocsind.domain.plain_text import cut
 from tocsind.domain.snapshot import AlertState, KnownAlert
 from tocsind.engine.bulletins import compose_test
 from tocsind.engine.memory import Memory
@@ -260,3 +263,33 @@ def test_times_that_no_calendar_has(daemon: RunningDaemon, integration: Integrat
     told = said(daemon, hook(), message(group))["alerts"][0]
     assert (told["start_time"], told["end_time"]) == (None, None)
     assert "since: an unknown time" in bulletin(daemon, mail(), message(group)).body
+
+
+NASTY = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=50),
+    st.sampled_from(["", "\u202e", "a\nb", "\x00", "x" * 40_000, "</script>", "{{ 1 / 0 }}", '"', "\\"]),
+)
+TEXTS = st.dictionaries(st.one_of(st.sampled_from(["alertname", "summary", "instance"]), NASTY), NASTY, max_size=4)
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=4), TEXTS, NASTY)
+def test_whatever_is_stored_can_be_told(
+    daemon: RunningDaemon,
+    integration: Integration,
+    texts: list[tuple[dict[str, str], dict[str, str]]],
+    labels: dict[str, str],
+    title: str,
+) -> None:
+    """A mail within its limits, and a body that is read as it was meant: nothing that senders write can hold it up."""
+    reported = [ReportedAlert(f"f{n}", True, *each) for n, each in enumerate(texts)]
+    made = replace(notice("a", key=repr((texts, labels, title))), alerts=reported, labels=labels, title=title)
+    group = str(daemon.send(integration, made).alert_group)
+    told = bulletin(daemon, mail(), message(group))
+    assert (len(told.title) <= 120, len(told.body) <= 4_000, "\n" in told.title) == (True, True, False)
+    several = bulletin(daemon, mail(), message(group), message("alertGroups/999999", number=2))
+    assert len(several.body) <= 4_000
+    body = said(daemon, hook(), message(group))
+    assert body["group"]["title"] == title
+    assert {key: cut(value, MOST_VALUE) for key, value in labels.items()} == body["group"]["labels"]
+    assert [each["fingerprint"] for each in body["alerts"]] == [each.fingerprint for each in reported]
