@@ -254,12 +254,8 @@ def _sources(contact: ContactPoint) -> dict[str, str]:
 
 
 def _last_of_each(messages: Sequence[Message]) -> list[Message]:
-    """The last message of each group, in their order."""
-    last: dict[int, Message] = {}
-    for message in messages:
-        last.pop(message.group_id, None)
-        last[message.group_id] = message
-    return list(last.values())
+    """The last message of each group."""
+    return list({message.group_id: message for message in messages}.values())
 
 
 @dataclass(frozen=True, slots=True)

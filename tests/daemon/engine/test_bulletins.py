@@ -14,6 +14,7 @@ from notices import notice
 from running_daemon import Integration, RunningDaemon
 from told_messages import SECRET, bulletin, composed, hook, mail, message, on_call, request, said
 
+from tocsin.v1 import integrations_pb2
 from tocsind.courier.wire import Bulletin, HttpRequest
 from tocsind.domain.alert_group import ResolveReason, Source, State
 from tocsind.domain.contact_point import Method
@@ -85,6 +86,27 @@ def test_a_missing_heartbeat_and_one_that_is_back(daemon: RunningDaemon, integra
     back = bulletin(daemon, mail(), message(group.name, Kind.RESOLVED))
     assert back.title == "[RESOLVED] Heartbeat is back: prod after 1m"
     assert back.body.startswith("a heartbeat came at 2026-09-21T14:25:20Z\n")
+
+
+def test_a_demo_alert(daemon: RunningDaemon, integration: Integration) -> None:
+    """Nobody can take it for the real thing."""
+    asked = integrations_pb2.SendDemoAlertRequest(name=integration.name)
+    group = daemon.integrations.SendDemoAlert(asked).alert_group
+    told = bulletin(daemon, mail(), message(group))
+    assert told.title == "[DEMO FIRING:2] DemoAlert warning (prod)"
+    assert told.body.startswith("This is a demo: nothing is wrong, and nothing needs to be done.\nSomebody asked")
+    assert "\n- instance=demo-1.example:9100: This is a demo alert, as if of demo-1.example:9100\n" in told.body
+    assert said(daemon, hook(), message(group))["group"]["source"] == "DEMO"
+
+
+def test_what_tocsin_reports_of_itself(daemon: RunningDaemon, integration: Integration) -> None:
+    """It is under the integration Tocsin, and says so."""
+    daemon.leave()
+    daemon.pass_time(2 * MINUTE)
+    (group,) = daemon.list_groups()
+    told = bulletin(daemon, mail(), message(group.name))
+    assert told.title == "[FIRING] No gateway is connected (Tocsin)"
+    assert "\nintegration: Tocsin\n" in told.body
 
 
 def test_who_is_on_call_is_told_by_which_calendar(daemon: RunningDaemon, integration: Integration) -> None:
