@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tocsind.domain.alert_group import Source, State
 from tocsind.domain.notification import ReportedAlert
@@ -35,6 +36,7 @@ ON CONFLICT (id) DO UPDATE SET received_at = excluded.received_at, body = exclud
 """
 
 _LOOKED_AT = 100
+_ALERT = "fingerprint, state, started_at, ended_at, labels, annotations, generator_url"
 
 
 @dataclass(slots=True)
@@ -81,18 +83,22 @@ def restate(connection: sqlite3.Connection, states: Sequence[tuple[int, str, Ale
 def page(connection: sqlite3.Connection, group_id: int, after: str, limit: int) -> list[AlertRow]:
     """Returns at most `limit` alerts of a group by fingerprint, with fingerprints above `after`."""
     rows = connection.execute(
-        "SELECT fingerprint, state, started_at, ended_at, labels, annotations, generator_url FROM alerts "
-        "WHERE group_id = ? AND fingerprint > ? ORDER BY fingerprint LIMIT ?",
+        f"SELECT {_ALERT} FROM alerts WHERE group_id = ? AND fingerprint > ? ORDER BY fingerprint LIMIT ?",
         (group_id, after, limit),
     )
-    return [
-        AlertRow(
-            group_id,
-            AlertState(row[1]),
-            ReportedAlert(row[0], row[1] == AlertState.FIRING, labels(row[4]), labels(row[5]), row[2], row[3], row[6]),
+    return [_alert(group_id, row) for row in rows]
+
+
+def firing_first(connection: sqlite3.Connection, group_id: int, limit: int) -> list[AlertRow]:
+    """Returns at most `limit` alerts of a group, those that fire first, each state by fingerprint."""
+    found: list[AlertRow] = []
+    for state in (AlertState.FIRING, AlertState.UNREPORTED, AlertState.RESOLVED):
+        rows = connection.execute(
+            f"SELECT {_ALERT} FROM alerts WHERE group_id = ? AND state = ? ORDER BY fingerprint LIMIT ?",
+            (group_id, state, limit - len(found)),
         )
-        for row in rows
-    ]
+        found.extend(_alert(group_id, row) for row in rows)
+    return found
 
 
 def store_payloads(connection: sqlite3.Connection, rows: Sequence[tuple[int, int, int, bytes]]) -> None:
@@ -127,3 +133,11 @@ def last_received(connection: sqlite3.Connection, integration_id: int) -> int | 
         if source == Source.ALERTMANAGER and payload(connection, group_id, latest=True) is not None:
             return int(group_id)
     return None
+
+
+def _alert(group_id: int, row: Sequence[Any]) -> AlertRow:
+    """An alert from the columns `_ALERT`."""
+    reported = ReportedAlert(
+        row[0], row[1] == AlertState.FIRING, labels(row[4]), labels(row[5]), row[2], row[3], row[6]
+    )
+    return AlertRow(group_id, AlertState(row[1]), reported)
