@@ -41,6 +41,7 @@ KEPT = 400 * DAY
 
 Fields = Mapping[str, object]
 NOTHING: Fields = {}
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -151,7 +152,7 @@ def _of_step(step: Step, contacts: Mapping[int, str]) -> Mapping[str, object]:
             return {"resolve": True}
         case Within(weekdays, start, end, zone):
             hours = "-".join(f"{minutes // 60:02}:{minutes % 60:02}" for minutes in (start, end))
-            return {"within": hours, "weekdays": weekdays, "time_zone": zone}
+            return {"within": hours, "weekdays": [_DAYS[day - 1] for day in weekdays], "time_zone": zone}
         case MoreThan(alerts, duration):
             return {"more_than": alerts, "duration": duration / 1e6}
         case Repeat(times):

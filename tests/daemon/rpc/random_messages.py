@@ -13,7 +13,15 @@ _NAMES = st.one_of(
     st.integers(0, 5).flatmap(lambda n: st.integers(0, 5).map(lambda m: f"alertGroups/{n}/notes/{m}")),
     st.sampled_from(["integrations/KNOWN", "integrations/KNOWN/heartbeat", "integrations/tocsin", "integrations/none"]),
     st.sampled_from(
-        ["integrations/tocsin/heartbeat", "apiTokens/none", "alertGroups/999999999999999999", "", "/", "*"]
+        [
+            "integrations/tocsin/heartbeat",
+            "apiTokens/none",
+            "escalationChains/none",
+            "alertGroups/999999999999999999",
+            "",
+            "/",
+            "*",
+        ]
     ),
 )
 _FILTERS = st.sampled_from(
