@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chain_making import Chain, make_chain, wait
+from chain_making import Chain, make_chain, resolve, wait
 from changing import make_route, make_token, write_note
 from fake_clock import HOUR
 from running_daemon import Integration, RunningDaemon, duration
@@ -83,20 +83,8 @@ def _route(make: Callable[[str], Any]) -> Make:
 
 
 def _chain(make: Callable[[str], Any]) -> Make:
-    """A request about a new escalation chain, beside the one that is the default."""
-
-    def made(daemon: RunningDaemon) -> Any:
-        make_chain(daemon, "the default", is_default=True)
-        return make(make_chain(daemon, "ops").name)
-
-    return made
-
-
-def _forced(daemon: RunningDaemon) -> Any:
-    """No more of a chain that a route names."""
-    chain = make_chain(daemon).name
-    make_route(daemon, daemon.integration().name, matchers="a=b", escalation_chain=chain)
-    return escalation_chains_pb2.DeleteEscalationChainRequest(name=chain, force=True)
+    """A request about a new escalation chain."""
+    return lambda daemon: make(make_chain(daemon, "ops", wait(HOUR)).name)
 
 
 def _heartbeat(verb: str, *before: str) -> Make:
@@ -179,17 +167,17 @@ MUTATIONS: dict[str, Make] = {
     ),
     "RouteService.MoveRoute": _route(lambda name: routes_pb2.MoveRouteRequest(name=name, position=1)),
     "RouteService.DeleteRoute": _route(lambda name: routes_pb2.DeleteRouteRequest(name=name)),
-    "EscalationChainService.CreateEscalationChain": _chain(
-        lambda _: escalation_chains_pb2.CreateEscalationChainRequest(
-            escalation_chain=Chain(display_name="new", steps=[wait(HOUR)], is_default=True)
-        )
+    "EscalationChainService.CreateEscalationChain": lambda daemon: escalation_chains_pb2.CreateEscalationChainRequest(
+        escalation_chain=Chain(display_name="new", steps=[wait(HOUR)])
     ),
     "EscalationChainService.UpdateEscalationChain": _chain(
         lambda name: escalation_chains_pb2.UpdateEscalationChainRequest(
-            escalation_chain=Chain(name=name, steps=[wait(HOUR)], is_default=True)
+            escalation_chain=Chain(name=name, display_name="dev", steps=[resolve()])
         )
     ),
-    "EscalationChainService.DeleteEscalationChain": _forced,
+    "EscalationChainService.DeleteEscalationChain": _chain(
+        lambda name: escalation_chains_pb2.DeleteEscalationChainRequest(name=name)
+    ),
     "AccessService.CreateApiToken": _new_token,
     "AccessService.DeleteApiToken": lambda daemon: access_pb2.DeleteApiTokenRequest(
         name=make_token(daemon, "robot").name
