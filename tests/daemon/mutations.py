@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from chain_making import Chain, make_chain, resolve, wait
 from changing import make_route, make_token, write_note
 from fake_clock import HOUR
 from running_daemon import Integration, RunningDaemon, duration
@@ -12,6 +13,8 @@ from tocsin.v1 import (
     access_pb2_grpc,
     alert_groups_pb2,
     alert_groups_pb2_grpc,
+    escalation_chains_pb2,
+    escalation_chains_pb2_grpc,
     heartbeats_pb2,
     heartbeats_pb2_grpc,
     integrations_pb2,
@@ -27,6 +30,7 @@ Make = Callable[[RunningDaemon], Any]
 _STUBS: Mapping[str, Any] = {
     "AccessService": access_pb2_grpc.AccessServiceStub,
     "AlertGroupService": alert_groups_pb2_grpc.AlertGroupServiceStub,
+    "EscalationChainService": escalation_chains_pb2_grpc.EscalationChainServiceStub,
     "HeartbeatService": heartbeats_pb2_grpc.HeartbeatServiceStub,
     "IntegrationService": integrations_pb2_grpc.IntegrationServiceStub,
     "NoteService": notes_pb2_grpc.NoteServiceStub,
@@ -76,6 +80,11 @@ def _route(make: Callable[[str], Any]) -> Make:
         return make(names[0])
 
     return made
+
+
+def _chain(make: Callable[[str], Any]) -> Make:
+    """A request about a new escalation chain."""
+    return lambda daemon: make(make_chain(daemon, "ops", wait(HOUR)).name)
 
 
 def _heartbeat(verb: str, *before: str) -> Make:
@@ -158,6 +167,17 @@ MUTATIONS: dict[str, Make] = {
     ),
     "RouteService.MoveRoute": _route(lambda name: routes_pb2.MoveRouteRequest(name=name, position=1)),
     "RouteService.DeleteRoute": _route(lambda name: routes_pb2.DeleteRouteRequest(name=name)),
+    "EscalationChainService.CreateEscalationChain": lambda daemon: escalation_chains_pb2.CreateEscalationChainRequest(
+        escalation_chain=Chain(display_name="new", steps=[wait(HOUR)])
+    ),
+    "EscalationChainService.UpdateEscalationChain": _chain(
+        lambda name: escalation_chains_pb2.UpdateEscalationChainRequest(
+            escalation_chain=Chain(name=name, display_name="dev", steps=[resolve()])
+        )
+    ),
+    "EscalationChainService.DeleteEscalationChain": _chain(
+        lambda name: escalation_chains_pb2.DeleteEscalationChainRequest(name=name)
+    ),
     "AccessService.CreateApiToken": _new_token,
     "AccessService.DeleteApiToken": lambda daemon: access_pb2.DeleteApiTokenRequest(
         name=make_token(daemon, "robot").name

@@ -18,10 +18,20 @@ import msgspec
 
 from tocsind.domain.access import ApiToken, Caller
 from tocsind.domain.alert_group import AlertGroup
+from tocsind.domain.escalation_chain import (
+    EscalationChain,
+    MoreThan,
+    Notify,
+    Repeat,
+    Resolve,
+    Step,
+    Wait,
+    Within,
+)
 from tocsind.domain.heartbeat import Heartbeat
 from tocsind.domain.integration import Integration
 from tocsind.domain.maintenance import Maintenance
-from tocsind.domain.route import ConditionKind, Route
+from tocsind.domain.route import ConditionKind, DefaultRoute, Route
 from tocsind.domain.units import DAY
 from tocsind.sqlite import audit
 from tocsind.sqlite.audit import AuditRow
@@ -31,6 +41,7 @@ KEPT = 400 * DAY
 
 Fields = Mapping[str, object]
 NOTHING: Fields = {}
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -89,6 +100,23 @@ def of_route(route: Route) -> Fields:
         "matchers": route.condition if route.kind is ConditionKind.MATCHERS else None,
         "jinja": route.condition if route.kind is ConditionKind.JINJA else None,
         "description": route.description,
+        **_of_told(route),
+    }
+
+
+def of_default_route(route: DefaultRoute) -> Fields:
+    """What is audited of a default route."""
+    return _of_told(route)
+
+
+def of_escalation_chain(chain: EscalationChain, contacts: Mapping[int, str]) -> Fields:
+    """What is audited of an escalation chain; durations in seconds. `contacts` are the resource names of the contact
+    points that it names, by their ids."""
+    return {
+        "display_name": chain.display_name,
+        "description": chain.description,
+        "steps": [_of_step(step, contacts) for step in chain.steps],
+        "is_default": chain.is_default,
     }
 
 
@@ -107,6 +135,28 @@ def of_maintenance(maintenance: Maintenance | None) -> Fields:
 def of_token(token: ApiToken) -> Fields:
     """What is audited of an API token."""
     return {"display_name": token.display_name, "role": token.role.name, "expires": _time(token.expires)}
+
+
+def _of_told(route: Route | DefaultRoute) -> Fields:
+    chain = f"escalationChains/{route.chain}" if route.chain else None
+    return {"escalation_chain": chain, "notify_on_resolve": route.notify_on_resolve}
+
+
+def _of_step(step: Step, contacts: Mapping[int, str]) -> Mapping[str, object]:
+    match step:
+        case Wait(duration):
+            return {"wait": duration / 1e6}
+        case Notify(told):
+            return {"notify": [contacts[contact] for contact in told]}
+        case Resolve():
+            return {"resolve": True}
+        case Within(weekdays, start, end, zone):
+            hours = "-".join(f"{minutes // 60:02}:{minutes % 60:02}" for minutes in (start, end))
+            return {"within": hours, "weekdays": [_DAYS[day - 1] for day in weekdays], "time_zone": zone}
+        case MoreThan(alerts, duration):
+            return {"more_than": alerts, "duration": duration / 1e6}
+        case Repeat(times):
+            return {"repeat": times}
 
 
 def _time(microseconds: int | None) -> str | None:
