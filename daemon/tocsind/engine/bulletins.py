@@ -35,3 +35,9 @@ def compose(
 def compose_test(renderer: Renderer, contact: ContactPoint, now: int, networks: Sequence[str]) -> Composed:
     """The same for a message that somebody tries out a contact point with."""
     raise NotImplementedError
+
+
+def try_templates(renderer: Renderer, contact: ContactPoint) -> list[tuple[str, str]]:
+    """Renders the templates of a contact point for something made up; returns those that fail, by their field, such as
+    `title_template`, and why."""
+    return []
