@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from changing import make_route, make_token, write_note
+from contact_samples import make_contact, webhook
 from fake_clock import HOUR
 from running_daemon import Integration, RunningDaemon, duration
 
@@ -12,6 +13,8 @@ from tocsin.v1 import (
     access_pb2_grpc,
     alert_groups_pb2,
     alert_groups_pb2_grpc,
+    contact_points_pb2,
+    contact_points_pb2_grpc,
     heartbeats_pb2,
     heartbeats_pb2_grpc,
     integrations_pb2,
@@ -27,6 +30,7 @@ Make = Callable[[RunningDaemon], Any]
 _STUBS: Mapping[str, Any] = {
     "AccessService": access_pb2_grpc.AccessServiceStub,
     "AlertGroupService": alert_groups_pb2_grpc.AlertGroupServiceStub,
+    "ContactPointService": contact_points_pb2_grpc.ContactPointServiceStub,
     "HeartbeatService": heartbeats_pb2_grpc.HeartbeatServiceStub,
     "IntegrationService": integrations_pb2_grpc.IntegrationServiceStub,
     "NoteService": notes_pb2_grpc.NoteServiceStub,
@@ -158,6 +162,17 @@ MUTATIONS: dict[str, Make] = {
     ),
     "RouteService.MoveRoute": _route(lambda name: routes_pb2.MoveRouteRequest(name=name, position=1)),
     "RouteService.DeleteRoute": _route(lambda name: routes_pb2.DeleteRouteRequest(name=name)),
+    "ContactPointService.CreateContactPoint": lambda daemon: contact_points_pb2.CreateContactPointRequest(
+        contact_point=contact_points_pb2.ContactPoint(display_name="a new hook", webhook=webhook())
+    ),
+    "ContactPointService.UpdateContactPoint": lambda daemon: contact_points_pb2.UpdateContactPointRequest(
+        contact_point=contact_points_pb2.ContactPoint(
+            name=make_contact(daemon).name, description="new", webhook={"method": "PUT"}
+        )
+    ),
+    "ContactPointService.DeleteContactPoint": lambda daemon: contact_points_pb2.DeleteContactPointRequest(
+        name=make_contact(daemon).name
+    ),
     "AccessService.CreateApiToken": _new_token,
     "AccessService.DeleteApiToken": lambda daemon: access_pb2.DeleteApiTokenRequest(
         name=make_token(daemon, "robot").name

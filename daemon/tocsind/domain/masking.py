@@ -39,7 +39,7 @@ class WebAddress(NamedTuple):
 def web_address(url: str) -> WebAddress | None:
     """Returns the parts of an address of the web, or None where it is none, or holds what an address cannot."""
     found = _WEB.fullmatch(url)
-    if found is None or not url.isascii() or not url.isprintable() or " " in url:
+    if found is None or not url.isascii() or not url.isprintable() or {" ", "\\"} & set(url):
         return None
     port = None if found["port"] is None else int(found["port"])
     if port is not None and not 1 <= port <= 65_535:
