@@ -29,6 +29,8 @@ def violations(webhook: Webhook) -> Iterator[Violation]:
 
 
 def _loads_authorities(text: str) -> bool:
+    if not text.isascii():
+        return False
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
     except (ssl.SSLError, ValueError):
@@ -52,7 +54,7 @@ def _in_memory(text: str) -> Iterator[str]:
     """Lends the path of a file that is in no folder and holds this."""
     number = os.memfd_create("pem", os.MFD_CLOEXEC)
     try:
-        with os.fdopen(number, "w", closefd=False) as file:
+        with os.fdopen(number, "w", encoding="utf-8", closefd=False) as file:
             file.write(text)
         yield f"/proc/self/fd/{number}"
     finally:
