@@ -47,7 +47,6 @@ MAX_TIMEOUT = 60 * SECOND
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 """The name of a header (RFC 9110, 5.6.2)."""
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,19})://")
 _SIGNING_SECRET = "whsec_"
 _OURS = frozenset(
     {
@@ -226,13 +225,6 @@ def target(settings: Webhook | OnCall) -> str:
     return f"{settings.schedule.target}{overrides}"
 
 
-def scheme(url: str) -> str | None:
-    """Returns what the service of an address is called by, such as `mailto`, or None where the address does not begin
-    with one. It is no secret."""
-    found = _SCHEME.match(url)
-    return found[1].lower() if found else None
-
-
 def secrets(settings: Settings) -> list[str]:
     """Returns all that nobody may read of settings, for `masking.scrub`."""
     found: list[str] = []
@@ -301,12 +293,11 @@ def _templates(contact: ContactPoint) -> Iterator[Violation]:
 
 
 def _webhook(webhook: Webhook) -> Iterator[Violation]:
-    path = "contact_point.webhook.url"
-    yield from _web(path, webhook.url)
-    parts = web_address(webhook.url)
-    if parts is not None and parts.user is not None:
-        yield path, "must not hold a user and a password: set the header Authorization"
+    yield from _web("contact_point.webhook.url", webhook.url)
     yield from _headers(webhook.headers)
+    parts = web_address(webhook.url)
+    if parts is not None and parts.user is not None and "authorization" in map(str.lower, webhook.headers):
+        yield "contact_point.webhook.headers", "must not have Authorization where the address has a user: it means that"
     if webhook.signing_secret and not _is_signing_secret(webhook.signing_secret):
         wanted = f"{MIN_SIGNING_KEY} to {MAX_SIGNING_KEY} bytes as base64, with {_SIGNING_SECRET} before them"
         yield "contact_point.webhook.signing_secret", f"must be {wanted}"

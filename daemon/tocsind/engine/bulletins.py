@@ -38,6 +38,6 @@ def compose_test(renderer: Renderer, contact: ContactPoint, now: int, networks: 
 
 
 def try_templates(renderer: Renderer, contact: ContactPoint) -> list[tuple[str, str]]:
-    """Renders the templates of a contact point for something made up; returns those that fail, by their field, such as
-    `title_template`, and why."""
+    """Renders the templates of a contact point with a made-up group, before they are saved; returns the path of each
+    that cannot be used, such as `contact_point.title_template`, and why."""
     return []

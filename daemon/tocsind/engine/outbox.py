@@ -1,7 +1,7 @@
 """The outbox: messages are put into it, and taken back, in the transaction that decides so."""
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tocsind.domain.alert_group import Event
 from tocsind.domain.identity import new_public_id
@@ -12,14 +12,6 @@ from tocsind.sqlite.writer import Transaction
 
 if TYPE_CHECKING:
     from tocsind.engine.engine import Engine
-
-
-class Standing(NamedTuple):
-    """How many messages wait to be sent to a contact point, or are being sent, and why the last attempt failed, or
-    ""."""
-
-    pending: int = 0
-    last_error: str = ""
 
 
 def message(group_id: int, contact_id: int, kind: Kind, *, via_id: int | None = None, step: int = 0) -> Message:
@@ -54,6 +46,7 @@ def withdraw_to(transaction: Transaction, memory: Memory, contact_id: int) -> No
     )
 
 
-def standing(engine: "Engine", contact_ids: Collection[int]) -> dict[int, Standing]:
-    """Returns how the outbox stands for contact points."""
-    return {contact_id: Standing() for contact_id in contact_ids}
+def standing(engine: "Engine", contact_ids: Collection[int]) -> dict[int, tuple[int, str]]:
+    """Returns for contact points how many messages to them wait or are being sent, and why the last attempt failed: ""
+    where it did not, or where there was none since the start."""
+    return dict.fromkeys(contact_ids, (0, ""))

@@ -16,7 +16,6 @@ from tocsind.domain.contact_point import Apprise, CalendarRole, CalendarSource, 
 from tocsind.domain.errors import invalid
 from tocsind.domain.masking import MASK, scrub
 from tocsind.engine.contact_points import Shown
-from tocsind.engine.outbox import Standing
 from tocsind.rpc import decode, encode
 from tocsind.sqlite.contact_points import CalendarState
 
@@ -134,9 +133,11 @@ def text_of(message: Message, role: CalendarRole) -> str:
     return given.ical
 
 
-def shown(found: Shown, standing: Standing) -> Message:
-    """Returns a contact point as it is shown."""
+def shown(found: Shown, standing: tuple[int, str]) -> Message:
+    """Returns a contact point as it is shown. `standing` is how many messages wait for it, and why the last attempt
+    failed."""
     contact = found.contact
+    pending, last_error = standing
     secrets = rules.secrets(contact.settings)
     message = Message(
         name=contact.name,
@@ -146,8 +147,8 @@ def shown(found: Shown, standing: Standing) -> Message:
         title_template=contact.title_template,
         body_template=contact.body_template,
         target=contact.target,
-        pending_message_count=standing.pending,
-        last_error=scrub(standing.last_error, secrets),
+        pending_message_count=pending,
+        last_error=scrub(last_error, secrets),
         etag=contact.etag,
         create_time=encode.timestamp(contact.created),
         update_time=encode.timestamp(contact.updated),

@@ -58,7 +58,7 @@ class ContactPointServicer(contact_points_pb2_grpc.ContactPointServiceServicer):
             return kept
         wanted = fields.created(request.contact_point)
         wanted, copies = self._looked_at(None, wanted, request.contact_point, fields.EVERY)
-        respond = partial(fields.shown, standing=outbox.Standing())
+        respond = partial(fields.shown, standing=(0, ""))
         return change(self._engine, request, respond, jobs.create, wanted, copies, by=caller())
 
     def GetContactPoint(
@@ -174,8 +174,7 @@ class ContactPointServicer(contact_points_pb2_grpc.ContactPointServiceServicer):
         broken = list(jinja_violations(self._engine, sources))
         yield from broken
         if not broken:
-            for name, error in bulletins.try_templates(self._engine.renderer, wanted):
-                yield f"contact_point.{name}", f"fails: {scrub(error, rules.secrets(wanted.settings))}"
+            yield from bulletins.try_templates(self._engine.renderer, wanted)
 
     def _known(self, wanted: ContactPoint, apprise: Apprise) -> ContactPoint:
         """Returns it with what apprise says of its address. TocsinError (INVALID) where it does not know that."""
@@ -185,12 +184,5 @@ class ContactPointServicer(contact_points_pb2_grpc.ContactPointServiceServicer):
             raise not_in_time("apprise does not say whether it knows the address") from None
         if not outcome.done:
             why = scrub(outcome.answer, rules.secrets(apprise))
-            raise invalid("contact_point.apprise.url", f"{_unknown(apprise.url)}{f' ({why})' if why else ''}")
+            raise invalid("contact_point.apprise.url", why or "is no address that apprise can use")
         return replace(wanted, settings=replace(apprise, service=outcome.service), target=outcome.target)
-
-
-def _unknown(url: str) -> str:
-    scheme = rules.scheme(url)
-    if scheme is None:
-        return "must begin with what the service is called and ://, such as mailto://"
-    return f"is no address of {scheme}:// that apprise can use"
