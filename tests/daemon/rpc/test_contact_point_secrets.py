@@ -90,7 +90,8 @@ def broken(pair: tuple[str, str]) -> Iterator[dict[str, Any]]:
     yield {"webhook": hook | {"client_certificate": pair[1]}}
     yield {"apprise": {"url": f"gopher://{SECRETS['apprise.url']}"}}
     yield {"apprise": {"url": SECRETS["apprise.url"]}}
-    yield {"on_call": {"schedule": {"ical": SECRETS["on_call.ical"]}}}
+    # A refusal may quote the line of a text that is no calendar, as who sent it has to find it.
+    yield {"on_call": {"schedule": {"ical": "no calendar"}}}
     yield {"on_call": {"schedule": {"url": f"http://127.0.0.1:99999/{SECRETS['on_call.url']}"}}}
 
 
