@@ -80,9 +80,12 @@ class Trial:
     async def _send(
         self, contact: ContactPoint, composed: Composed, left: float, patience: float
     ) -> contact_points_pb2.TestOutcome:
-        # The courier need not go on with what nobody waits for.
-        errand = msgspec.structs.replace(composed.errand, timeout=max(0.1, min(composed.errand.timeout, left)))
-        outcome = await _within(self._engine.courier.send(errand), left)
+        if left <= 0:
+            outcome: Outcome | None = Outcome(False, f"not sent: it was not ready within {patience:.3g} seconds")
+        else:
+            # The courier need not go on with what nobody waits for.
+            errand = msgspec.structs.replace(composed.errand, timeout=min(composed.errand.timeout, left))
+            outcome = await _within(self._engine.courier.send(errand), left)
         if outcome is None:
             outcome = Outcome(False, f"no answer within {patience:.3g} seconds", seconds=left)
         log.info("a test message was sent", contact_point=contact.name, delivered=outcome.done)

@@ -21,6 +21,7 @@ _COLUMNS = (
     "id, public_id, display_name, description, aliases, kind, settings, target, title_template, body_template, "
     "bundle_window, created_at, updated_at, deleted_at"
 )
+_SECURE_DELETE = ("OFF", "ON", "FAST")
 _SETTINGS: dict[Kind, Any] = {Kind.WEBHOOK: Webhook, Kind.APPRISE: Apprise, Kind.ON_CALL: OnCall}
 
 
@@ -37,11 +38,13 @@ def erasing(connection: sqlite3.Connection) -> Iterator[None]:
     """While it is entered, what is overwritten or removed on this connection is filled with zeros
     (https://www.sqlite.org/pragma.html#pragma_secure_delete). Only then: where groups are removed by the thousand, each
     page that becomes free would have to be written for it."""
+    # Some builds of SQLite do so at all times; that is left as it is.
+    (before,) = connection.execute("PRAGMA secure_delete").fetchone()
     connection.execute("PRAGMA secure_delete = ON").fetchall()
     try:
         yield
     finally:
-        connection.execute("PRAGMA secure_delete = OFF").fetchall()
+        connection.execute(f"PRAGMA secure_delete = {_SECURE_DELETE[before]}").fetchall()
 
 
 def by_id(connection: sqlite3.Connection, contact_id: int) -> ContactPoint | None:

@@ -23,7 +23,7 @@ from running_daemon import RunningDaemon, duration
 
 from tocsin.v1 import contact_points_pb2
 from tocsind.courier.wire import Errand, HttpRequest, Outcome
-from tocsind.engine import on_call
+from tocsind.engine import bulletins, on_call
 from tocsind.engine.on_call import OnDuty
 from tocsind.rpc.server import THREADS
 
@@ -75,6 +75,24 @@ def test_a_receiver_that_hangs_is_given_up_before_the_caller_gives_up(daemon: Ru
     (errand,) = courier.errands
     assert isinstance(errand, HttpRequest)
     assert 0 < errand.timeout < 1
+
+
+def test_what_is_not_ready_in_time_is_not_sent(daemon: RunningDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody would wait for what comes of it."""
+    courier = stand_in(daemon)
+    made = make_contact(daemon)
+    compose_test = bulletins.compose_test
+
+    def slow(*args: Any) -> Any:
+        daemon.clock.advance(30 * SECOND)
+        return compose_test(*args)
+
+    monkeypatch.setattr(bulletins, "compose_test", slow)
+
+    (outcome,) = try_out(daemon, made.name, timeout=20)
+
+    assert (outcome.delivered, outcome.answer.partition(":")[0]) == (False, "not sent")
+    assert courier.errands == []
 
 
 def test_what_comes_late_is_lost_and_harms_nothing(daemon: RunningDaemon) -> None:
