@@ -5,6 +5,7 @@ from typing import Any
 
 from chain_making import Chain, make_chain, resolve, wait
 from changing import make_route, make_token, write_note
+from contact_samples import make_contact, webhook
 from fake_clock import HOUR
 from running_daemon import Integration, RunningDaemon, duration
 
@@ -13,6 +14,8 @@ from tocsin.v1 import (
     access_pb2_grpc,
     alert_groups_pb2,
     alert_groups_pb2_grpc,
+    contact_points_pb2,
+    contact_points_pb2_grpc,
     escalation_chains_pb2,
     escalation_chains_pb2_grpc,
     heartbeats_pb2,
@@ -30,6 +33,7 @@ Make = Callable[[RunningDaemon], Any]
 _STUBS: Mapping[str, Any] = {
     "AccessService": access_pb2_grpc.AccessServiceStub,
     "AlertGroupService": alert_groups_pb2_grpc.AlertGroupServiceStub,
+    "ContactPointService": contact_points_pb2_grpc.ContactPointServiceStub,
     "EscalationChainService": escalation_chains_pb2_grpc.EscalationChainServiceStub,
     "HeartbeatService": heartbeats_pb2_grpc.HeartbeatServiceStub,
     "IntegrationService": integrations_pb2_grpc.IntegrationServiceStub,
@@ -177,6 +181,17 @@ MUTATIONS: dict[str, Make] = {
     ),
     "EscalationChainService.DeleteEscalationChain": _chain(
         lambda name: escalation_chains_pb2.DeleteEscalationChainRequest(name=name)
+    ),
+    "ContactPointService.CreateContactPoint": lambda daemon: contact_points_pb2.CreateContactPointRequest(
+        contact_point=contact_points_pb2.ContactPoint(display_name="a new hook", webhook=webhook())
+    ),
+    "ContactPointService.UpdateContactPoint": lambda daemon: contact_points_pb2.UpdateContactPointRequest(
+        contact_point=contact_points_pb2.ContactPoint(
+            name=make_contact(daemon).name, description="new", webhook={"method": "PUT"}
+        )
+    ),
+    "ContactPointService.DeleteContactPoint": lambda daemon: contact_points_pb2.DeleteContactPointRequest(
+        name=make_contact(daemon).name
     ),
     "AccessService.CreateApiToken": _new_token,
     "AccessService.DeleteApiToken": lambda daemon: access_pb2.DeleteApiTokenRequest(

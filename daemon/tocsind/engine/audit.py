@@ -4,8 +4,9 @@ Rules
 - An entry says who, by which call, to what, and which fields differ, before and after. A change that changed nothing is
   not in it.
 - It holds no secrets: of a token there is a fingerprint, which tells whether it was replaced; of a note its length, as
-  its text is to be gone when the note is deleted. What sources send is not in it either: only what callers of the API
-  do.
+  its text is to be gone when the note is deleted. Of the address or a key of a contact point it says only that it
+  differs: such a one may be a password, and a fingerprint would help to guess it. What sources send is not in it
+  either: only what callers of the API do.
 - It is read by people: times are written as RFC 3339, durations in seconds.
 - Entries are kept for 400 days: a bit over a year, so that a yearly review finds all of it.
 """
@@ -18,6 +19,7 @@ import msgspec
 
 from tocsind.domain.access import ApiToken, Caller
 from tocsind.domain.alert_group import AlertGroup
+from tocsind.domain.contact_point import Apprise, ContactPoint, OnCall, Settings, Webhook
 from tocsind.domain.escalation_chain import (
     EscalationChain,
     MoreThan,
@@ -157,6 +159,52 @@ def _of_step(step: Step, contacts: Mapping[int, str]) -> Mapping[str, object]:
             return {"more_than": alerts, "duration": duration / 1e6}
         case Repeat(times):
             return {"repeat": times}
+
+
+def of_contact_point(contact: ContactPoint) -> Fields:
+    """What is audited of a contact point; durations in seconds. Templates are no secrets, as those of integrations."""
+    return {
+        "display_name": contact.display_name,
+        "description": contact.description or None,
+        "aliases": list(contact.aliases) or None,
+        "kind": contact.kind.name,
+        "target": contact.target,
+        "title_template": contact.title_template or None,
+        "body_template": contact.body_template or None,
+        "bundle_window": contact.bundle_window / 1e6,
+        **_of_settings(contact.settings),
+    }
+
+
+def of_secrets(before: ContactPoint, after: ContactPoint) -> Fields:
+    """Which secrets of a contact point differ, without them."""
+    old, new = _secrets(before.settings), _secrets(after.settings)
+    return {f"{name}_changed": True for name in new if old.get(name) != new[name]}
+
+
+def _of_settings(settings: Settings) -> Fields:
+    if not isinstance(settings, Webhook):
+        return {"apprise.service": settings.service} if isinstance(settings, Apprise) else NOTHING
+    return {
+        "webhook.method": settings.method.name,
+        "webhook.headers": sorted(settings.headers) or None,
+        "webhook.timeout": settings.timeout / 1e6,
+        "webhook.is_signed": settings.signing_secret != "",
+        "webhook.has_ca_certificates": settings.ca_certificates != "",
+        "webhook.has_client_certificate": settings.client_certificate != "",
+        "webhook.insecure_skip_verify": settings.insecure_skip_verify,
+    }
+
+
+def _secrets(settings: Settings) -> Fields:
+    match settings:
+        case Webhook():
+            names = ("url", "headers", "signing_secret", "ca_certificates", "client_certificate", "client_key")
+            return {f"webhook.{name}": getattr(settings, name) for name in names}
+        case Apprise():
+            return {"apprise.url": settings.url}
+        case OnCall():
+            return {"on_call.schedule": settings.schedule, "on_call.overrides": settings.overrides}
 
 
 def _time(microseconds: int | None) -> str | None:

@@ -10,12 +10,14 @@ from fake_clock import START
 from rows_of_groups import add_group, add_integration, make_group
 
 from tocsind.domain.alert_group import OPEN_STATES, Source, State
+from tocsind.domain.contact_point import CalendarRole
 from tocsind.domain.group_filter import GroupFilter, LabelCondition, LabelTest
 from tocsind.domain.note import Note
 from tocsind.domain.span import Span
 from tocsind.sqlite import (
     alert_groups,
     alerts,
+    contact_points,
     events,
     heartbeats,
     integrations,
@@ -135,6 +137,11 @@ QUERIES: dict[str, Query] = dict(lists()) | {
     "any_described": lambda c: integrations.any_described(c, "i1"),
     "by_display_name": lambda c: integrations.by_display_name(c, "i1"),
     "last_received": lambda c: alerts.last_received(c, 1),
+    "contact point": lambda c: contact_points.by_id(c, 1),
+    "contact point by public id": lambda c: contact_points.by_public_id(c, "a"),
+    "contact point by name": lambda c: contact_points.by_display_name(c, "a"),
+    "contact points page": lambda c: contact_points.page(c, "a", 50),
+    "removal of a calendar": lambda c: contact_points.remove_calendar(c, 1, CalendarRole.OVERRIDES),
     "routes": lambda c: routes.of_integration(c, 1),
     "route": lambda c: routes.one(c, 1, "r1"),
     "count of routes": lambda c: routes.count(c, 1),
