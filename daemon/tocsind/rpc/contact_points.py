@@ -5,6 +5,7 @@ from google.protobuf import empty_pb2
 
 from tocsin.v1 import contact_points_pb2, contact_points_pb2_grpc
 from tocsind.engine.engine import Engine
+from tocsind.rpc.shifts import list_shifts
 
 
 class ContactPointServicer(contact_points_pb2_grpc.ContactPointServiceServicer):
@@ -52,5 +53,5 @@ class ContactPointServicer(contact_points_pb2_grpc.ContactPointServiceServicer):
     def ListShifts(
         self, request: contact_points_pb2.ListShiftsRequest, context: grpc.ServicerContext
     ) -> contact_points_pb2.ListShiftsResponse:
-        """ListShifts."""
-        raise NotImplementedError
+        """Lists who is on call when."""
+        return list_shifts(self._engine, request)
