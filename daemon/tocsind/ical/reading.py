@@ -150,7 +150,7 @@ def _event(lines: Component, zone: tzinfo) -> _Event:
             _place(value, zone, lines.where(name))
     found = _Event(event, lines)
     try:
-        if _instant(found.raw_end, zone) < _instant(found.raw_start, zone):
+        if _is_before(found.raw_end, found.raw_start, zone):
             raise wrong(lines.where("DTEND"), "the event ends before it begins")
     except (TypeError, ValueError, OverflowError, AttributeError) as error:
         raise wrong(lines.where("DTSTART"), f"the event's times cannot be read: {_cause(error)}") from None
@@ -240,6 +240,14 @@ def _who(event: _Event, core: _Event | None) -> tuple[str, ...]:
         return () if core is None else core.people or ()
     found: tuple[str, ...] = event.people
     return found
+
+
+def _is_before(one: date, other: date, zone: tzinfo) -> bool:
+    """Whether a time is before another, by the clock on the wall where both are of one zone: there an event of an hour
+    that is skipped begins before it ends."""
+    if isinstance(one, datetime) == isinstance(other, datetime):
+        return one < other
+    return _instant(one, zone) < _instant(other, zone)
 
 
 def _instant(moment: date, zone: tzinfo) -> int:

@@ -1,9 +1,10 @@
 """Queries of the calendars of contact points, and of their shifts."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -133,15 +134,21 @@ def failing(connection: sqlite3.Connection) -> tuple[int, int | None]:
     return count, oldest
 
 
-def people(connection: sqlite3.Connection) -> dict[str, list[int]]:
+def people(connection: sqlite3.Connection) -> Mapping[str, Sequence[int]]:
     """Returns the ids of the contact points that calendars can name, by what they are called (`key`). Not those that
     are on call themselves: calendars lead to no other calendars."""
-    found: dict[str, list[int]] = {}
     rows = connection.execute(
         "SELECT id, display_name, aliases FROM contact_points INDEXED BY contact_points_by_call "
         "WHERE deleted_at IS NULL AND kind IN (?, ?)",
         (Kind.WEBHOOK, Kind.APPRISE),
     )
+    return _directory(tuple(rows))
+
+
+@lru_cache(maxsize=1)
+def _directory(rows: tuple[tuple[int, str, str], ...]) -> Mapping[str, Sequence[int]]:
+    """Kept as long as the rows are the same: many groups at once ask for the same people."""
+    found: dict[str, list[int]] = {}
     for contact_id, display_name, aliases in rows:
         for name in {key(each) for each in (display_name, *msgspec.json.decode(aliases, type=list[str]))}:
             found.setdefault(name, []).append(contact_id)
