@@ -157,10 +157,13 @@ def _read_file(folder: Path, name: str) -> bytes:
             raise Unreadable(f"leads out of the folder {FOLDER} of the daemon's data")
         # What is no file, such as a pipe, must not have us wait.
         opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-        with os.fdopen(opened, "rb") as file:
+        try:
             if not stat.S_ISREG(os.fstat(opened).st_mode):
                 raise Unreadable("is no regular file")
-            return file.read(MOST_TEXT + 1)
+            with os.fdopen(opened, "rb", closefd=False) as file:
+                return file.read(MOST_TEXT + 1)
+        finally:
+            os.close(opened)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise Unreadable(f"{FOLDER}/{name} cannot be read: {reason or 'it is no file'}") from None

@@ -1,19 +1,16 @@
-"""Who is on call when, and what is shown of the calendars that say so.
+"""Who is on call when.
 
 Rules
 - What an override cuts out of the schedule is not listed. A shift that began before the time that is asked for, or goes
   on after it, is listed whole.
 - Shifts are known from a week ago until 62 days ahead: what is beyond is refused, as an empty answer would say that
   nobody is on call.
-- Of an address only the host is shown: the rest of it is a secret, as calendars are published under addresses that
-  nobody can guess.
 """
 
 import sqlite3
-from urllib.parse import urlsplit
 
 from tocsin.v1 import contact_points_pb2
-from tocsind.domain.contact_point import CalendarSource, ContactPoint, Kind, OnCall
+from tocsind.domain.contact_point import ContactPoint, Kind
 from tocsind.domain.errors import invalid, not_found
 from tocsind.domain.shift import AHEAD, BACK, overlaid
 from tocsind.domain.units import DAY
@@ -65,41 +62,6 @@ def list_shifts(engine: Engine, request: contact_points_pb2.ListShiftsRequest) -
             is_override=shift.is_override,
         )
     return response
-
-
-def shown(connection: sqlite3.Connection, contact: ContactPoint) -> contact_points_pb2.OnCall:
-    """Returns what is shown of the calendars of a contact point that is on call."""
-    assert isinstance(contact.settings, OnCall)
-    held = calendars.of_contact(connection, contact.id)
-    answer = contact_points_pb2.OnCall()
-    sources = {Role.SCHEDULE: contact.settings.schedule, Role.OVERRIDES: contact.settings.overrides}
-    for role, source in sources.items():
-        if source is None:
-            continue
-        calendar = answer.schedule if role is Role.SCHEDULE else answer.overrides
-        calendar.target = target(source)
-        if source.file:
-            calendar.file = source.file
-        if role in held:
-            read, error, _ = held[role]
-            calendar.read_time.CopyFrom(encode.timestamp(read))
-            calendar.error = error
-    return answer
-
-
-def target(source: CalendarSource) -> str:
-    """Returns where a calendar comes from, with secrets masked."""
-    if source.file:
-        return f"file {source.file}"
-    if not source.url:
-        return "given as a text"
-    try:
-        parts = urlsplit(source.url)
-        port = "" if parts.port is None else f":{parts.port}"
-    except ValueError:
-        return "****"
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or "****"
-    return f"{parts.scheme}://{host}{port}/****"
 
 
 def _span(request: contact_points_pb2.ListShiftsRequest, now: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Rules that repeat, against a computation of our own: naive times of day, one after the other, each put into its zone."""
+"""Rules that repeat, against our own computation: naive times of day, one after the other, each put into its zone."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo

@@ -122,4 +122,4 @@ CREATE TABLE shifts (
 CREATE INDEX shifts_in_time ON shifts (contact_id, role, ends_at, starts_at);
 
 -- Whom calendars may name: all that is looked at when somebody on call is to be told.
-CREATE INDEX contact_points_by_call ON contact_points (kind, display_name, aliases) WHERE deleted_at IS NULL;
+CREATE INDEX contact_points_by_call ON contact_points (kind, display_name, aliases, deleted_at) WHERE deleted_at IS NULL;
