@@ -74,8 +74,7 @@ class Refresher:
         self._engine = engine
         self._wake = threading.Event()
         self._stopping = False
-        # Reentrant: what is done before anybody could wait for it is noted at once.
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._watches: dict[_Place, _Watch] = {}
         self._running: dict[_Place, Future[None]] = {}
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="calendars")
@@ -97,18 +96,18 @@ class Refresher:
 
     def look(self) -> list["Future[None]"]:
         """Begins with what is due; returns what is under way."""
-        with self._engine.store.reading() as connection:
-            every = rows.every(connection)
+        # Read with the lock: what is no longer under way has been written then.
         with self._lock:
+            with self._engine.store.reading() as connection:
+                every = rows.every(connection)
+            self._running = {place: running for place, running in self._running.items() if not running.done()}
             places = {(held.contact_id, held.role) for held in every}
             for gone in self._watches.keys() - places:
                 del self._watches[gone]
             for held in every:
                 place = held.contact_id, held.role
                 if place not in self._running and not self._stopping and self._is_due(held, place):
-                    running = self._pool.submit(self._refresh, held, self._watches[place])
-                    self._running[place] = running
-                    running.add_done_callback(lambda _, place=place: self._done(place))  # type: ignore[misc]
+                    self._running[place] = self._pool.submit(self._refresh, held, self._watches[place])
             return list(self._running.values())
 
     def _run(self) -> None:
@@ -119,10 +118,6 @@ class Refresher:
                 # The file cannot be read at the moment, or this is a defect: the copies serve, and it looks again.
                 log.exception("the calendars could not be looked after")
             self._wake.wait(LOOK / SECOND)
-
-    def _done(self, place: _Place) -> None:
-        with self._lock:
-            self._running.pop(place, None)
 
     def _is_due(self, held: Held, place: _Place) -> bool:
         steady, wall = self._engine.clock.steady(), self._engine.clock.wall()
@@ -208,7 +203,10 @@ class Refresher:
         if copy is None:
             self._note(held, watch, "")
             return
-        self._engine.change(_replace, held, copy)
+        if not self._engine.change(_replace, held, copy):
+            # Somebody changed it meanwhile: it is looked at anew.
+            watch.seen, watch.due = False, self._engine.clock.steady()
+            return
         watch.error = ""
         log.info("a calendar changed", contact_point=held.name, calendar=held.role.name.lower(), notes=list(copy.notes))
 
@@ -243,10 +241,11 @@ def _is_present(transaction: Transaction, held: Held) -> bool:
 
 def _replace(
     transaction: Transaction, memory: Memory, held: Held, copy: CalendarCopy, *, only_shifts: bool = False
-) -> None:
-    """Replaces a copy and its shifts; or its shifts alone, which says nothing of its source."""
+) -> bool:
+    """Replaces a copy and its shifts; or its shifts alone, which says nothing of its source. Returns whether it was
+    still the one that was looked at."""
     if not _is_present(transaction, held):
-        return
+        return False
     rows.replace(
         transaction.connection,
         held.contact_id,
@@ -258,6 +257,7 @@ def _replace(
         until=copy.until,
         shifts=copy.shifts,
     )
+    return True
 
 
 def _note(transaction: Transaction, memory: Memory, held: Held, read: int, error: str) -> None:
