@@ -290,7 +290,7 @@ def test_a_file_that_fails_was_good_until_then(daemon: RunningDaemon, shelf: Pat
     (shelf / "a.ics").write_text(always("anna"))
     contact = schedule(daemon, "primary", source=CalendarSource(file="a.ics"))
     refresh(daemon)
-    refresh(daemon, 30 * DAY)
+    refresh(daemon, 12 * HOUR)
     seen = daemon.clock.wall()
     shutil.rmtree(shelf)
     refresh(daemon, 10 * SECOND)

@@ -41,6 +41,9 @@ def test_all_whose_events_are_on_are_on_call(daemon: RunningDaemon, moment: str,
     found = duty(daemon, primary, moment)
 
     assert found.people == people
+    with daemon.engine.store.reading() as connection:
+        assert on_call.now(connection, primary, at("2026-09-30 20:00") - 1).people == ()
+        assert on_call.now(connection, primary, at("2026-10-01 07:00") - 1).people == ("Ben", "anna")
     assert found.contacts == tuple({"anna": anna.id, "Ben": ben.id}[name] for name in people)
     assert found.problems == (() if people else ("nobody is on call for primary",))
 

@@ -89,6 +89,15 @@ def test_any_time_of_the_next_62_days_can_be_asked_for(daemon: RunningDaemon) ->
     ]
 
 
+def test_what_comes_later_cuts_what_is_on_now(daemon: RunningDaemon) -> None:
+    """A shift ends where the next override begins, also where that is not asked for."""
+    primary = schedule(daemon, "primary", WEEKS, overrides=OVER)
+
+    found = ask(daemon, primary.name, end=daemon.clock.wall() + 1)
+
+    assert [row(shift)[:2] for shift in found] == [("09-21 08:00", "09-23 00:00")]
+
+
 def test_all_schedules_are_listed_together(daemon: RunningDaemon) -> None:
     """By the begin of each shift, whosever it is."""
     person(daemon, "anna")
