@@ -410,6 +410,24 @@ def test_what_was_changed_meanwhile_is_not_overwritten(
     assert len(courier.fetched) == asked
 
 
+def test_another_source_is_looked_after_from_the_start(
+    daemon: RunningDaemon, contact: ContactPoint, shelf: Path, courier: StandInCourier
+) -> None:
+    """An address that becomes a file is read when that changes, and no longer fetched."""
+    refresh(daemon)
+    (shelf / "a.ics").write_text(always("ben"))
+    change_source(daemon, contact, CalendarSource(file="a.ics"))
+    assert names_on_shift(daemon, contact) == {"ben"}
+    asked = len(courier.fetched)
+    refresh(daemon, SIX)
+
+    (shelf / "a.ics").write_text(always("carl"))
+    refresh(daemon, 10 * SECOND)
+
+    assert names_on_shift(daemon, contact) == {"carl"}
+    assert len(courier.fetched) == asked
+
+
 def test_a_contact_point_that_is_deleted_is_left_alone(
     daemon: RunningDaemon, contact: ContactPoint, courier: StandInCourier
 ) -> None:
