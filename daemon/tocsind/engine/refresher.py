@@ -54,12 +54,11 @@ log = structlog.get_logger()
 class _Watch:
     """What is known of a source beside what is on disk. Times of the monotonic clock: `due` is when to ask it again,
     `stamp` when to write down what it says though it says nothing new, `extend` when to work out shifts further ahead
-    again where that failed. `good` is the time of day when it last answered, and `error` what was wrong since. `file`
-    is the signature of a file when it was read, if it was (`seen`)."""
+    again where that failed. `good` is the time of day when it last answered. `file` is the signature of a file when it
+    was read, if it was (`seen`)."""
 
     source: CalendarSource
     good: int
-    error: str
     due: int
     stamp: int
     extend: int = 0
@@ -125,19 +124,19 @@ class Refresher:
         if watch is None or watch.source != held.source:
             waited = min(max(wall - held.checked, 0), EVERY)
             due = steady + EVERY - waited
-            watch = self._watches[place] = _Watch(held.source, held.read, held.error, due, steady + STAMP)
+            watch = self._watches[place] = _Watch(held.source, held.read, due, steady + STAMP)
         return (
             (self._is_short(held, wall) and steady >= watch.extend)
             or (bool(held.source.url) and steady >= watch.due)
-            or (bool(held.source.file) and self._file_is_due(watch, steady))
+            or (bool(held.source.file) and self._file_is_due(held, watch, steady))
         )
 
-    def _file_is_due(self, watch: _Watch, steady: int) -> bool:
+    def _file_is_due(self, held: Held, watch: _Watch, steady: int) -> bool:
         """Whether a file has changed, or it is time to try again what could not be read."""
-        found = calendars.signature(self._engine.store.path.parent, watch.source.file)
-        if watch.seen and found is not None and found == watch.file and not watch.error:
+        found = calendars.signature(self._engine.store.path.parent, held.source.file)
+        if watch.seen and found is not None and found == watch.file and not held.error:
             watch.good = self._engine.clock.wall()
-        return not watch.seen or found != watch.file or (steady >= watch.due and (bool(watch.error) or found is None))
+        return not watch.seen or found != watch.file or (steady >= watch.due and (bool(held.error) or found is None))
 
     @staticmethod
     def _is_short(held: Held, wall: int) -> bool:
@@ -190,14 +189,14 @@ class Refresher:
 
     def _failed(self, held: Held, watch: _Watch, error: str) -> None:
         self._engine.metrics.calendar_failures.inc()
-        if error != watch.error:
+        if error != held.error:
             log.warning(
                 "a calendar cannot be read", contact_point=held.name, calendar=held.role.name.lower(), error=error
             )
         self._note(held, watch, error)
 
     def _answered(self, held: Held, watch: _Watch, copy: CalendarCopy | None) -> None:
-        if watch.error:
+        if held.error:
             log.info("a calendar can be read again", contact_point=held.name, calendar=held.role.name.lower())
         watch.good = self._engine.clock.wall()
         if copy is None:
@@ -207,16 +206,15 @@ class Refresher:
             # Somebody changed it meanwhile: it is looked at anew.
             watch.seen, watch.due = False, self._engine.clock.steady()
             return
-        watch.error = ""
         log.info("a calendar changed", contact_point=held.name, calendar=held.role.name.lower(), notes=list(copy.notes))
 
     def _note(self, held: Held, watch: _Watch, error: str) -> None:
         """Writes down what came of asking, where that is another than before, and else once an hour."""
         steady = self._engine.clock.steady()
-        if error == watch.error and steady < watch.stamp:
+        if error == held.error and steady < watch.stamp:
             return
-        self._engine.change(_note, held, watch.good, error)
-        watch.error, watch.stamp = error, steady + STAMP
+        self._engine.change(_note, held, max(watch.good, held.read), error)
+        watch.stamp = steady + STAMP
 
     def _extend(self, held: Held, watch: _Watch) -> None:
         """Works out shifts further ahead."""

@@ -428,6 +428,26 @@ def test_another_source_is_looked_after_from_the_start(
     assert len(courier.fetched) == asked
 
 
+@pytest.mark.parametrize("path", [PATH, "/other"])
+def test_a_source_that_is_set_anew_has_a_clean_slate(
+    daemon: RunningDaemon, server: CalendarServer, contact: ContactPoint, path: str
+) -> None:
+    """Its next failure is noted, whatever was wrong before, and it was good until it was set."""
+    server.texts["/other"] = always("ben")
+    server.status = 500
+    refresh(daemon, SIX)
+    server.status = 200
+    daemon.clock.advance(MINUTE)
+    change_source(daemon, contact, CalendarSource(url=server.url(path)))
+    assert held(daemon, contact) == (daemon.clock.wall(), daemon.clock.wall(), "")
+    read = daemon.clock.wall()
+
+    server.status = 500
+    refresh(daemon, SIX)
+
+    assert held(daemon, contact) == (read, daemon.clock.wall(), "500 Internal Server Error")
+
+
 def test_a_contact_point_that_is_deleted_is_left_alone(
     daemon: RunningDaemon, contact: ContactPoint, courier: StandInCourier
 ) -> None:
