@@ -142,6 +142,11 @@ class Metrics:
             "Processes that render templates which were replaced, because a template took too long or broke them.",
             registry=registry,
         )
+        self.calendar_failures = Counter(
+            "tocsin_calendar_failures_total",
+            "Attempts to read the calendar of a contact point again that failed; the last good copy is used.",
+            registry=registry,
+        )
         self.watchers = Gauge(
             "tocsin_watchers",
             "Streams on which somebody watches alert groups or events.",

@@ -28,10 +28,18 @@ ARROWS = {
     "daemon/tocsind/rendering/variables.py": ["tocsind.domain.template"],
     "daemon/tocsind/rendering/sandbox.py": ["tocsind.rendering.filters"],
     "daemon/tocsind/rendering/filters.py": [],
+    "daemon/tocsind/ical": ["tocsind.ical", "tocsind.domain"],
+    # What runs in the process that reads a calendar knows nothing of the daemon.
+    "daemon/tocsind/ical/__main__.py": ["tocsind.ical.worker"],
+    "daemon/tocsind/ical/worker.py": ["tocsind.ical.reading", "tocsind.ical.wire"],
+    "daemon/tocsind/ical/reading.py": ["tocsind.ical.lines", "tocsind.ical.wire", "tocsind.domain.shift"],
+    "daemon/tocsind/ical/lines.py": [],
+    "daemon/tocsind/ical/wire.py": [],
     "daemon/tocsind/courier": ["tocsind.courier", "tocsind.domain", "tocsind.clock", "tocsind.metrics"],
     "daemon/tocsind/engine": [
         "tocsind.engine",
         "tocsind.rendering",
+        "tocsind.ical",
         "tocsind.courier",
         "tocsind.sqlite",
         "tocsind.domain",
@@ -130,7 +138,8 @@ def test_the_domain_is_pure() -> None:
         "typing",
         "re",
         "math",
-        # The rules of time zones, which are data.
+        # The rules of time zones, and what letters are the same, which are data.
+        "unicodedata",
         "zoneinfo",
     }
     for path in modules("daemon/tocsind/domain"):

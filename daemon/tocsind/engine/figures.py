@@ -21,7 +21,7 @@ from tocsind.domain.alert_group import AlertGroup, Event, EventKind, ResolveReas
 from tocsind.domain.units import SECOND
 from tocsind.engine.memory import Memory
 from tocsind.metrics import Metrics
-from tocsind.sqlite import alert_groups, heartbeats, maintenances
+from tocsind.sqlite import alert_groups, calendars, heartbeats, maintenances
 from tocsind.sqlite.store import Store
 from tocsind.sqlite.writer import Writer
 
@@ -103,6 +103,7 @@ class Figures(Collector):
             groups = alert_groups.count_open(connection)
             beats = heartbeats.count_by_state(connection)
             running = maintenances.count_running(connection)
+            failing, oldest = calendars.failing(connection)
         yield _by(
             "tocsin_alert_groups",
             "Alert groups that are open, by state.",
@@ -120,6 +121,16 @@ class Figures(Collector):
             "Integrations under maintenance, by mode; those that are planned are not counted.",
             "mode",
             ((mode.name.lower(), count) for mode, count in running.items()),
+        )
+        yield _one(
+            "tocsin_calendars_failing",
+            "Calendars of contact points that could not be read when that was last tried.",
+            failing,
+        )
+        yield _one(
+            "tocsin_calendar_age_seconds",
+            "Age of the oldest copy that is used because its calendar cannot be read; 0 where all can be.",
+            0 if oldest is None else max(0, self._memory.clock.wall() - oldest) / SECOND,
         )
 
 

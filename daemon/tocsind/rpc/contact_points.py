@@ -33,6 +33,7 @@ from tocsind.rpc import contact_point_fields as fields
 from tocsind.rpc.access import caller
 from tocsind.rpc.contact_point_trial import Trial
 from tocsind.rpc.mutation import change, repeated
+from tocsind.rpc.shifts import list_shifts
 from tocsind.rpc.templates import jinja_violations
 from tocsind.sqlite import contact_points as rows
 
@@ -120,8 +121,8 @@ class ContactPointServicer(contact_points_pb2_grpc.ContactPointServiceServicer):
     def ListShifts(
         self, request: contact_points_pb2.ListShiftsRequest, context: grpc.ServicerContext
     ) -> contact_points_pb2.ListShiftsResponse:
-        """ListShifts."""
-        raise NotImplementedError
+        """Lists who is on call when."""
+        return list_shifts(self._engine, request)
 
     def _find(self, name: str, field: str) -> ContactPoint:
         public_id = names.contact_id(name, field)
