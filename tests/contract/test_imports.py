@@ -117,12 +117,14 @@ def test_the_domain_is_pure() -> None:
     """Beside itself it imports the standard library alone, and nothing of that which touches the world."""
     allowed = {
         "array",
+        "bisect",
         "collections",
         "datetime",
         "dataclasses",
         "enum",
         "functools",
         "hashlib",
+        "heapq",
         "hmac",
         "re2",
         "secrets",
