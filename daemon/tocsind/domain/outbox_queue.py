@@ -97,6 +97,12 @@ class OutboxQueue:
         contact = self._contacts.get(contact_id)
         return contact.pending if contact is not None else 0
 
+    def to(self, contact_id: int) -> list[int]:
+        """Returns the messages to a contact point that are not settled. It alone looks at all there are."""
+        if not self.pending(contact_id):
+            return []
+        return [number for number, message in self._messages.items() if message.pair[1] == contact_id]
+
     def set_way(self, contact_id: int, window: int, most: int) -> None:
         """Says how a contact point is reached: its bundling window (0: it does not bundle), and how many errands may
         be under way to it."""
@@ -204,10 +210,6 @@ class OutboxQueue:
     def give_back(self, errand: Errand, now: int) -> None:
         """Takes back an errand that was not begun: all of it may be sent as before."""
         self.settle(errand, now, None, {i: self._messages[i].due for i in errand.ids if i in self._messages})
-
-    def restart(self, message_id: int) -> None:
-        """Counts the attempts of a message from none again."""
-        self._messages[message_id].attempts = 0
 
     def _next(self, contact: _Contact, now: int) -> Sequence[int]:
         """Returns the messages of the next errand to a contact point, or none, and then sees to it that it is looked at

@@ -21,6 +21,7 @@ from tocsind.engine.deliver import Outcome
 from tocsind.engine.figures import Figures
 from tocsind.engine.limits import Limits
 from tocsind.engine.memory import Memory
+from tocsind.engine.postman import Postman
 from tocsind.engine.ticker import Ticker
 from tocsind.metrics import Metrics
 from tocsind.rendering.renderer import Renderer
@@ -86,6 +87,8 @@ class Engine:
         self.metrics.registry.register(Figures(self.memory, self.store, self._writer))
         self._writer.start()
         self._writer.do(integrations.create_built_in)
+        self._postman = Postman(self)
+        self._postman.start()
 
     def change(
         self,
@@ -108,7 +111,9 @@ class Engine:
 
     def close(self) -> None:
         """Finishes what is queued, writes what is kept in memory for a while, and closes the file."""
+        self._postman.stop()
         self.courier.close()
+        self._postman.finish()
         self.renderer.close()
         self._writer.submit(self._ticker.stamp)
         self.submit(api_tokens.note_uses)
