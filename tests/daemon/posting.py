@@ -8,17 +8,18 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from fake_clock import SECOND
+from fake_clock import DAY, SECOND
 from running_daemon import RunningDaemon
 
 from tocsin.v1 import messages_pb2, messages_pb2_grpc
 from tocsind.courier.wire import Errand, HttpRequest, Outcome
 from tocsind.domain.contact_point import Apprise, ContactPoint, Webhook
-from tocsind.domain.message import Kind, Message
+from tocsind.domain.message import Kind, Message, MessageState
 from tocsind.engine import bulletins, outbox
 from tocsind.engine import engine as engine_module
 from tocsind.engine.memory import Memory
 from tocsind.sqlite import contact_points
+from tocsind.sqlite import messages as rows
 from tocsind.sqlite.writer import Transaction
 
 PATIENCE = 20.0
@@ -137,6 +138,26 @@ def put(daemon: RunningDaemon, groups: Sequence[str], *contacts: int, kind: Kind
     made = [outbox.message(group, contact, kind) for group in numbers for contact in contacts]
     daemon.engine.change(outbox.put, made)
     return [each.name for each in made]
+
+
+def add_given_up(daemon: RunningDaemon, group: str) -> str:
+    """A message that was given up, behind another one to the same receiver that is not due for a year: so it is not
+    sent when it is retried. Returns its name."""
+    contact = add_contact(daemon, "ops")
+    number = int(group.removeprefix("alertGroups/"))
+    before, dead = (outbox.message(number, contact, Kind.FIRING) for _ in range(2))
+
+    def add(transaction: Transaction, memory: Memory) -> None:
+        before.created = before.set = dead.created = dead.set = dead.due = dead.ended = transaction.now
+        before.due = transaction.now + 365 * DAY
+        dead.state, dead.attempts, dead.answer = MessageState.DEAD, 12, "500 Internal Server Error"
+        rows.insert(transaction.connection, [before, dead])
+
+    daemon.engine.change(add)
+    # As after a restart: it waits for its time.
+    room = daemon.engine.memory.outbox
+    room._queue.add(before.id, number, contact, daemon.clock.elapsed() + 365 * DAY)
+    return dead.name
 
 
 def withdraw(daemon: RunningDaemon, verb: str, group: str) -> None:
