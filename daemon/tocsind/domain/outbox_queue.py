@@ -147,8 +147,9 @@ class OutboxQueue:
         self._take_turn(contact)
 
     def take(self, now: int, most: int) -> list[Errand]:
-        """Returns what is to be sent now, at most `most` errands, and counts it as under way. There may be more at once
-        after a full answer; after less, not before `next_look`, or before something is settled or comes in."""
+        """Returns what is to be sent now, and counts it as under way: errands until they have `most` messages together.
+        There may be more at once after a full answer; after less, not before `next_look`, or before something is
+        settled or comes in."""
         while self._alarms and self._alarms[0][0] <= now:
             at, contact_id = heappop(self._alarms)
             contact = self._contacts[contact_id]
@@ -156,8 +157,8 @@ class OutboxQueue:
                 contact.alarm = _NEVER
                 self._take_turn(contact)
         taken: list[Errand] = []
-        passed_over = 0
-        while passed_over < len(self._turns) and len(taken) < most and self.under_way < PLACES:
+        passed_over = count = 0
+        while passed_over < len(self._turns) and count < most and self.under_way < PLACES:
             contact = self._turns.popleft()
             if contact.under_way and self.under_way >= SHARED_PLACES:
                 self._turns.append(contact)
@@ -167,6 +168,7 @@ class OutboxQueue:
             ids = self._next(contact, now)
             if ids:
                 passed_over = 0
+                count += len(ids)
                 contact.under_way += 1
                 self.under_way += 1
                 taken.append(Errand(contact.id, tuple(sorted(ids))))

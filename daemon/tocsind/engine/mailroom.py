@@ -104,7 +104,7 @@ class Mailroom:
     # What the postman does
 
     def take(self, most: int) -> list[Errand]:
-        """Returns what is to be sent now, at most so many errands."""
+        """Returns what is to be sent now, until it has so many messages together."""
         with self._bell:
             return self._queue.take(self._clock.elapsed(), most)
 

@@ -15,7 +15,6 @@ Rules
 """
 
 import random
-import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -38,7 +37,9 @@ from tocsind.rendering.renderer import Renderer
 from tocsind.sqlite.store import Store
 from tocsind.sqlite.writer import Transaction
 
-MOST_A_TURN = 64
+MOST_A_TURN = 200
+"""Messages that are recorded, and that are claimed, by one job, or few more: intake waits for it."""
+
 COMPOSERS = 4
 GRACE = 2.0
 """Seconds for which what is under way may end when the daemon stops."""
@@ -112,8 +113,8 @@ class Postman:
                 while self._turn():
                     pass
             except Exception:
-                # The bell rings again for whatever happens next.
                 log.exception("the postman stumbled")
+                self._room.give_back([])
             if self._stopping and not self._room.under_way:
                 self._idle.set()
             if ending:
@@ -123,13 +124,16 @@ class Postman:
         """Records and begins what there is, some of it; returns whether there may be more."""
         if not self._recovered and not self._recover():
             return False
-        while self._came_in and len(self._unrecorded) < MOST_A_TURN:
+        count = sum(len(report.errand.ids) for report in self._unrecorded)
+        while self._came_in and count < MOST_A_TURN:
             report = self._came_in.popleft()
             if report.outcome.done or not self._ending:
                 self._unrecorded.append(report)
+                count += len(report.errand.ids)
         reports = self._unrecorded
         errands = [] if self._stopping else self._room.take(MOST_A_TURN)
         if not reports and not errands:
+            self._room.go_on()
             return False
         try:
             turn = self._write(reports, errands)
@@ -206,7 +210,7 @@ class Postman:
                     connection, office.renderer, claim.contact, claim.messages, office.clock.wall(), courier.networks
                 )
             sent = courier.send(composed.errand)
-        except (Exception, sqlite3.Error):
+        except Exception:
             log.exception("a message cannot be composed", messages=claim.errand.ids)
             self._come_in(claim, (), Outcome(False, "it could not be composed: the daemon's log says why"))
         else:
