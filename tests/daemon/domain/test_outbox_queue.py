@@ -206,6 +206,9 @@ def test_what_is_given_up_and_retried_later_goes_before_what_waits_of_its_pair()
     q.settle(under_way, 0, True)
     (third,) = q.take(0, 10)
     assert third.ids == (3,)
+    q.settle(third, 0, True)
+    q.add(4, 1, 1, due=1)
+    assert ids(q.take(1, 10)) == [(4,)]
 
 
 def test_what_is_cancelled_makes_way() -> None:
