@@ -95,8 +95,9 @@ class ScriptedCourier:
         return []
 
     def close(self) -> None:
-        """What is under way is answered."""
+        """What is under way is answered, and there is time to hear of it."""
         self.resolve(Outcome(False, "the courier was stopped"))
+        time.sleep(0.01)
 
 
 def compose(

@@ -83,6 +83,7 @@ class Postman:
         self._unrecorded: list[Report] = []
         self._recovered = False
         self._stopping = False
+        self._cut_off = False
         self._ending = False
         self._idle = threading.Event()
         self._thread = threading.Thread(target=self._run, name="postman", daemon=True)
@@ -93,10 +94,12 @@ class Postman:
         self._room.ring()
 
     def stop(self, grace: float = GRACE) -> None:
-        """Begins nothing more, and gives what is under way so many seconds."""
+        """Begins nothing more, and gives what is under way so many seconds. What fails after that may have failed
+        because the courier is ended: it does not count."""
         self._stopping = True
         self._room.ring()
         self._idle.wait(grace)
+        self._cut_off = True
 
     def finish(self) -> None:
         """Records what was delivered so far, and ends. The courier must have ended."""
@@ -127,7 +130,7 @@ class Postman:
         count = sum(len(report.errand.ids) for report in self._unrecorded)
         while self._came_in and count < MOST_A_TURN:
             report = self._came_in.popleft()
-            if report.outcome.done or not self._ending:
+            if report.outcome.done or not self._cut_off:
                 self._unrecorded.append(report)
                 count += len(report.errand.ids)
         reports = self._unrecorded
