@@ -28,11 +28,13 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # as the library has
 
 OPENINGS = ("new", "reopened", "unresolved")
 SCOPES = ("notifications", "beats", "total")
+MESSAGES = ("delivered", "failed", "dead", "cancelled")
 WHEELS = ("heartbeat", "maintenance", "silence", "stale")
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _CALL_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _LATENESS = (0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 60, 300)
+_DELAYS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600, 1_800, 3_600)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_000)
 _JOBS = (1, 2, 4, 8, 16, 32, 64)
 
@@ -145,6 +147,20 @@ class Metrics:
         self.calendar_failures = Counter(
             "tocsin_calendar_failures_total",
             "Attempts to read the calendar of a contact point again that failed; the last good copy is used.",
+            registry=registry,
+        )
+        messages = Counter(
+            "tocsin_messages_total",
+            "Messages to contact points, by what became of them: delivered, failed and tried again later (each time "
+            "anew), dead after the last attempt, or cancelled because nobody needed them any more.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.messages = {outcome: messages.labels(outcome) for outcome in MESSAGES}
+        self.message_delay = Histogram(
+            "tocsin_message_delay_seconds",
+            "Time from the decision that somebody is told to the record that the message was delivered.",
+            buckets=_DELAYS,
             registry=registry,
         )
         self.watchers = Gauge(

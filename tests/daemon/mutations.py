@@ -7,6 +7,7 @@ from chain_making import Chain, make_chain, resolve, wait
 from changing import make_route, make_token, write_note
 from contact_samples import make_contact, webhook
 from fake_clock import HOUR
+from posting import add_given_up
 from running_daemon import Integration, RunningDaemon, duration
 
 from tocsin.v1 import (
@@ -22,6 +23,8 @@ from tocsin.v1 import (
     heartbeats_pb2_grpc,
     integrations_pb2,
     integrations_pb2_grpc,
+    messages_pb2,
+    messages_pb2_grpc,
     notes_pb2,
     notes_pb2_grpc,
     routes_pb2,
@@ -37,6 +40,7 @@ _STUBS: Mapping[str, Any] = {
     "EscalationChainService": escalation_chains_pb2_grpc.EscalationChainServiceStub,
     "HeartbeatService": heartbeats_pb2_grpc.HeartbeatServiceStub,
     "IntegrationService": integrations_pb2_grpc.IntegrationServiceStub,
+    "MessageService": messages_pb2_grpc.MessageServiceStub,
     "NoteService": notes_pb2_grpc.NoteServiceStub,
     "RouteService": routes_pb2_grpc.RouteServiceStub,
 }
@@ -140,6 +144,9 @@ MUTATIONS: dict[str, Make] = {
         lambda name: notes_pb2.UpdateNoteRequest(note=notes_pb2.Note(name=name, text="new"))
     ),
     "NoteService.DeleteNote": _note(lambda name: notes_pb2.DeleteNoteRequest(name=name)),
+    "MessageService.RetryMessage": lambda daemon: messages_pb2.RetryMessageRequest(
+        name=add_given_up(daemon, daemon.fire(daemon.integration()))
+    ),
     "IntegrationService.CreateIntegration": lambda daemon: integrations_pb2.CreateIntegrationRequest(
         integration=Integration(display_name="prod", type="alertmanager")
     ),

@@ -33,6 +33,7 @@ from tocsind.domain.escalation_chain import (
 from tocsind.domain.heartbeat import Heartbeat
 from tocsind.domain.integration import Integration
 from tocsind.domain.maintenance import Maintenance
+from tocsind.domain.message import Message, MessageState
 from tocsind.domain.route import ConditionKind, DefaultRoute, Route
 from tocsind.domain.units import DAY
 from tocsind.sqlite import audit
@@ -131,6 +132,15 @@ def of_maintenance(maintenance: Maintenance | None) -> Fields:
         "maintenance_start": _time(maintenance.starts),
         "maintenance_end": _time(maintenance.ends),
         "maintenance_actor": maintenance.actor,
+    }
+
+
+def of_message(message: Message) -> Fields:
+    """What is audited of a message."""
+    return {
+        "state": message.state.name,
+        "attempt_count": message.attempts,
+        "next_attempt": _time(message.due if message.state is MessageState.PENDING else None),
     }
 
 

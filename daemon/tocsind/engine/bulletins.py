@@ -206,7 +206,7 @@ def _rendered(renderer: Renderer, draft: _Draft) -> tuple[dict[str, str], tuple[
         whole = name == BODY and isinstance(draft.contact.settings, Webhook)
         why = _failure(name, made) if made.error or whole else ""
         if why:
-            failures.append(f"contact point {line(draft.contact.display_name)}: {name}: {why}")
+            failures.append(f"{name}: {why}")
         elif made.text.strip() != "None":
             texts[name] = made.text
     return texts, tuple(failures)

@@ -21,6 +21,7 @@ from tocsind.engine.deliver import Outcome
 from tocsind.engine.figures import Figures
 from tocsind.engine.limits import Limits
 from tocsind.engine.memory import Memory
+from tocsind.engine.postman import Postman
 from tocsind.engine.refresher import Refresher
 from tocsind.engine.ticker import Ticker
 from tocsind.ical.process import Reader
@@ -92,6 +93,8 @@ class Engine:
         # Last: it changes things by itself from now on.
         self.refresher = Refresher(self)
         self.refresher.start()
+        self._postman = Postman(self)
+        self._postman.start()
 
     def change(
         self,
@@ -114,11 +117,13 @@ class Engine:
 
     def close(self) -> None:
         """Finishes what is queued, writes what is kept in memory for a while, and closes the file."""
-        # Before what it uses: that these end is no fault of a calendar.
+        # Before what they use: that these end is no fault of a calendar, or of a receiver.
+        self._postman.stop()
         self.refresher.stop()
         self.reader.close()
         self.courier.close()
         self.refresher.join()
+        self._postman.finish()
         self.renderer.close()
         self._writer.submit(self._ticker.stamp)
         self.submit(api_tokens.note_uses)

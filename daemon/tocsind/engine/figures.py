@@ -21,7 +21,7 @@ from tocsind.domain.alert_group import AlertGroup, Event, EventKind, ResolveReas
 from tocsind.domain.units import SECOND
 from tocsind.engine.memory import Memory
 from tocsind.metrics import Metrics
-from tocsind.sqlite import alert_groups, calendars, heartbeats, maintenances
+from tocsind.sqlite import alert_groups, calendars, heartbeats, maintenances, messages
 from tocsind.sqlite.store import Store
 from tocsind.sqlite.writer import Writer
 
@@ -82,6 +82,11 @@ class Figures(Collector):
             memory.presence.unattended_for(now) / SECOND,
         )
         yield _one(
+            "tocsin_messages_pending",
+            "Messages that wait to be sent to contact points, or are being sent.",
+            len(memory.outbox),
+        )
+        yield _one(
             "tocsin_writable",
             "Whether the last transaction could be written to the file (1) or not (0).",
             self._writer.healthy,
@@ -104,6 +109,8 @@ class Figures(Collector):
             beats = heartbeats.count_by_state(connection)
             running = maintenances.count_running(connection)
             failing, oldest = calendars.failing(connection)
+            dead = messages.count_dead(connection)
+            waiting = messages.oldest_open(connection)
         yield _by(
             "tocsin_alert_groups",
             "Alert groups that are open, by state.",
@@ -131,6 +138,12 @@ class Figures(Collector):
             "tocsin_calendar_age_seconds",
             "Age of the oldest copy that is used because its calendar cannot be read; 0 where all can be.",
             0 if oldest is None else max(0, self._memory.clock.wall() - oldest) / SECOND,
+        )
+        yield _one("tocsin_messages_dead", "Messages that were given up and not sent again by hand.", dead)
+        yield _one(
+            "tocsin_message_oldest_pending_seconds",
+            "How long ago the oldest message was decided that is not settled; 0 where all are.",
+            0 if waiting is None else max(0, self._memory.clock.wall() - waiting) / SECOND,
         )
 
 

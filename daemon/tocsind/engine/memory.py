@@ -1,8 +1,8 @@
 """What the daemon keeps in memory beside the file: a cache, never the truth.
 
 All of it can be rebuilt from the file, and what may have run ahead of the file is forgotten when a transaction is
-undone. It belongs to whoever has the pen (`sqlite/writer.py`), but for `presence` and `keyring`, which have locks of
-their own.
+undone. It belongs to whoever has the pen (`sqlite/writer.py`), but for `presence`, `keyring` and `outbox`, which have
+locks of their own.
 """
 
 import sqlite3
@@ -22,6 +22,7 @@ from tocsind.domain.timer_wheel import TimerWheel
 from tocsind.domain.units import SECOND
 from tocsind.engine.keyring import Keyring
 from tocsind.engine.limits import Limits
+from tocsind.engine.mailroom import Mailroom
 from tocsind.engine.presence import Presence
 from tocsind.engine.readings import Readings
 from tocsind.metrics import Metrics
@@ -53,6 +54,7 @@ class Memory:
         self.stale = TimerWheel(reading)
         self.silences = TimerWheel(clock.elapsed())
         self.maintenances = TimerWheel(clock.elapsed())
+        self.outbox = Mailroom(clock, connection)
         self.sweep_now = False
         self.releasing = set(maintenances.releases(connection))
         self._by_credential: dict[tuple[str, str], Integration] = {}

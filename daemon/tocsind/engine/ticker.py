@@ -6,6 +6,7 @@ Rules
   next tick.
 - What a maintenance that ended has collected is released a step a tick. A step is a transaction: after a crash it goes
   on from where it was, as `releases` in the file says.
+- The postman is woken for messages that are due.
 - What is due is work for the writer like any other. If its transaction fails, its timers are set again.
 - While deadlines run, the intake clock is written to disk every second: after a crash it goes on from there, so a
   deadline is noticed at most that second later, and never early. When the file cannot be written the same stamp is what
@@ -75,6 +76,7 @@ class Ticker:
             ("silence", self._memory.silences, elapsed, groups.end_silences),
             ("maintenance", self._memory.maintenances, elapsed, maintenance.come_due),
         ]
+        self._memory.outbox.look(elapsed)
         entries: list[Entry] = []
         for kind, wheel, now, job in due:
             timers = wheel.advance(now, MOST_DUE)

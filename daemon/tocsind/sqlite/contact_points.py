@@ -61,6 +61,12 @@ def by_public_id(connection: sqlite3.Connection, public_id: str) -> ContactPoint
     return _contact(row) if row else None
 
 
+def any_id(connection: sqlite3.Connection, public_id: str) -> int | None:
+    """Returns the id in the database of a contact point, also of one that was deleted; or None."""
+    row = connection.execute("SELECT id FROM contact_points WHERE public_id = ?", (public_id,)).fetchone()
+    return int(row[0]) if row else None
+
+
 def every(connection: sqlite3.Connection) -> list[ContactPoint]:
     """Returns all contact points that are not deleted, by display name."""
     rows = connection.execute(f"SELECT {_COLUMNS} FROM contact_points WHERE deleted_at IS NULL ORDER BY display_name")

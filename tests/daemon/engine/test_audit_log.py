@@ -21,6 +21,7 @@ FIRES = {"state": "FIRING"}
 TAKEN = {"state": "ACKNOWLEDGED", "state_actor": "before"}
 QUIET = {"state": "SILENCED", "state_actor": "before"}
 CLOSED = {"state": "RESOLVED", "state_actor": "before", "resolve_reason": "USER"}
+SINCE = datetime.fromtimestamp(START / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 UNTIL = {"silence_until": datetime.fromtimestamp((START + HOUR) / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 # What is written of each: the resource, with {} for what the database chose, and the fields before and after.
@@ -40,6 +41,11 @@ WRITTEN: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "CreateNote": ("alertGroups/1/notes/1", NONE, {"text_length": 5}),
     "UpdateNote": ("alertGroups/1/notes/1", NONE, {"text_changed": True}),
     "DeleteNote": ("alertGroups/1/notes/1", {"text_length": 3}, NONE),
+    "RetryMessage": (
+        "alertGroups/1/messages/2",
+        {"state": "DEAD", "attempt_count": 12},
+        {"state": "PENDING", "attempt_count": 0, "next_attempt": SINCE},
+    ),
     "UpdateIntegration": (
         "integrations/",
         {"description": "", "stale_after": 0},
