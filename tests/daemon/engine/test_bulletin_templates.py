@@ -115,18 +115,18 @@ def test_a_template_that_fails(daemon: RunningDaemon, integration: Integration, 
     wanted = bulletin(daemon, mail(), message(group))
     made = composed(daemon, mail(title_template="mine", body_template=source), message(group))
     assert made.errand == msgspec.structs.replace(wanted, title="mine")
-    assert made.failures == (f"contact point Ops: body_template: {why}",)
+    assert made.failures == (f"body_template: {why}",)
     default = request(daemon, hook(), message(group))
     sent = composed(daemon, replace(hook(source), id=4), message(group))
     assert sent.errand == default
-    assert sent.failures == (f"contact point Pager: body_template: {why}",)
+    assert sent.failures == (f"body_template: {why}",)
 
 
 def test_a_body_of_a_webhook_is_whole(daemon: RunningDaemon, integration: Integration) -> None:
     """One that is too long is not cut, which would make nonsense of it: the default is sent. A mail's is cut."""
     group = fire(daemon, integration)
     sent = composed(daemon, hook("{{ 'x' * 50001 }}"), message(group))
-    assert sent.failures == ("contact point Pager: body_template: what it makes is longer than 50,000 characters",)
+    assert sent.failures == ("body_template: what it makes is longer than 50,000 characters",)
     assert isinstance(sent.errand, HttpRequest)
     assert json.loads(sent.errand.body)["event"] == "firing"
     cut = bulletin(daemon, mail(title_template="{{ 't' * 501 }}", body_template="{{ 'x' * 50001 }}"), message(group))
@@ -166,7 +166,7 @@ def test_a_test_with_templates(daemon: RunningDaemon) -> None:
     assert isinstance(made.errand, Bulletin)
     assert (made.errand.title, made.errand.body) == ("test: [TEST] Tocsin reaches Ops", "2 DemoAlert (warning)")
     failed = compose_test(renderer, mail(body_template="{{ a.b }}"), now, [])
-    assert failed.failures == ("contact point Ops: body_template: line 1: 'a' is undefined",)
+    assert failed.failures == ("body_template: line 1: 'a' is undefined",)
     sent = compose_test(renderer, hook("{{ body }}"), now, []).errand
     assert isinstance(sent, HttpRequest)
     assert msgspec.json.decode(sent.body, type=WebhookBody).event == "test"
@@ -233,5 +233,5 @@ def test_where_nothing_can_be_rendered_the_default_is_sent(daemon: RunningDaemon
     daemon.engine.renderer.close()
     made = composed(daemon, hook("x"), message(group))
     assert made.errand == default
-    assert made.failures == ("contact point Pager: body_template: the daemon is stopping",)
+    assert made.failures == ("body_template: the daemon is stopping",)
     assert composed(daemon, hook(), message(group, Kind.RESOLVED)).failures == ()
