@@ -120,9 +120,11 @@ class Courier:
             try:
                 self._step()
             except Exception:
-                log.exception("the courier's thread failed")
+                # Not even a log that cannot be written ends the thread: everybody would wait forever.
+                with contextlib.suppress(Exception):
+                    log.exception("the courier's thread failed")
                 for process in self._processes:
-                    self._lose(process, "of a defect")
+                    self._drop(process, ENDED)
                 threading.Event().wait(LOOK_SECONDS)
         for process in self._processes:
             self._drop(process, STOPPING)
@@ -225,13 +227,13 @@ class Courier:
         count = process.busy
         was_current = process is self._current
         how = self._drop(process, ENDED if process.ready else NOT_STARTED)
+        if was_current:
+            self._metrics.courier_restarts.inc()
         if process.ready:
             self._bad_starts = 0
             log.warning("the courier ended", reason=reason, ended=how, under_way=count)
         else:
             self._failed_to_start(f"{reason}: {how}")
-        if was_current:
-            self._metrics.courier_restarts.inc()
 
     def _drop(self, process: Process, answer: str) -> str:
         self._processes = tuple(each for each in self._processes if each is not process)

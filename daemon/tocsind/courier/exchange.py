@@ -17,6 +17,7 @@ import contextlib
 import http.client
 import io
 import os
+import re
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,9 @@ _CHUNK = 1 << 16
 
 # What decides where a request ends is not for others to set.
 _NOT_TO_SET = frozenset({"content-length", "transfer-encoding", "connection", "expect", "upgrade", "te", "trailer"})
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
+"""RFC 9110, 5.6.2."""
 
 
 class Failed(Exception):
@@ -109,6 +113,8 @@ def _send(
 ) -> None:
     sent = {name.strip(): value.strip() for name, value in headers.items()}
     known = {name.lower() for name in sent}
+    if not all(_NAME.fullmatch(name) for name in known):
+        raise Failed("the name of a header is none")
     refused = sorted(known & _NOT_TO_SET)
     if refused:
         raise Failed(f"the header {refused[0]} cannot be set")

@@ -48,6 +48,7 @@ _TOKEN = re.compile(r"(?=[^.@]*\d)(?=[^.@]*[a-z])[\w~-]{12,}", re.IGNORECASE)
 _HOST = re.compile(r"localhost|([a-z0-9-]+\.)+[a-z0-9-]+\.?", re.IGNORECASE)
 _MAIL = re.compile(r"[^@]+@[^@]+")
 _BORING = ("Details", "Payload", "Throttling", "Loaded", "E-Mail From", "Login ID")
+_SMTP = re.compile(r"\((\d{3}), b(['\"])(.*?)\2(?:, [^)]*)?\)")
 _REASONS = re.compile(r"(?:Socket Exception|Response Details): *(.*)", re.DOTALL)
 
 _services = NotificationManager()  # type: ignore[no-untyped-call]  # as the library has it
@@ -227,8 +228,10 @@ def _private(service: NotifyBase) -> Iterator[str]:
 
 def _words(url: str, *, harmless: bool = True) -> Iterator[str]:
     """The parts of an address, decoded; without what is obviously harmless, if that is wanted."""
-    rest = url.partition("://")[2]
-    for word in map(unquote, _SEPARATORS.split(rest)):
+    path, _, query = url.partition("://")[2].partition("?")
+    values = [pair.partition("=")[2] or pair for pair in query.split("&")]
+    words = [*_SEPARATORS.split(path), *values, *(part for value in values for part in value.split(","))]
+    for word in map(unquote, words):
         if harmless or not (scrub.is_harmless(word) or _HOST.fullmatch(word) or _MAIL.fullmatch(word)):
             yield word
 
@@ -249,5 +252,6 @@ def _said(lines: list[tuple[int, str]], level: int) -> Iterator[str]:
             yield line
         elif reason and level > logging.INFO:
             text = reason[1].strip()
-            # As Python writes bytes, which is how apprise logs what came.
-            yield text[2:-1] if text.startswith(("b'", 'b"')) else text
+            # As Python writes bytes, and smtplib what a server said, which is how apprise logs what came.
+            text = text[2:-1] if text.startswith(("b'", 'b"')) else text
+            yield _SMTP.sub(r"\1 \3", text).strip("{}")
