@@ -220,10 +220,6 @@ def _private(service: NotifyBase) -> Iterator[str]:
             yield value
     if service.user and service.password:
         yield from scrub.of_login(str(service.user), str(service.password))
-    for name in ("headers", "params", "payload_extras"):
-        extras = getattr(service, name, None)
-        if isinstance(extras, dict):
-            yield from scrub.of_headers((str(key), str(value)) for key, value in extras.items())
 
 
 def _words(url: str, *, harmless: bool = True) -> Iterator[str]:

@@ -195,6 +195,34 @@ def test_what_takes_too_long_is_given_up(
     assert value(metrics, "tocsin_courier_restarts_total") == 0
 
 
+def test_waiting_for_a_turn_is_not_counted(courier: Courier, opens: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An errand has its whole time, however long it had to wait for room."""
+    monkeypatch.setattr(process_module, "GRACE", 0.3)
+    receiver, deaf_one = opens(answers()), opens(deaf)
+    for _ in range(MOST_UNDER_WAY):
+        courier.send(request(deaf_one.url(), timeout=4))
+
+    futures = [courier.send(request(receiver.url(), timeout=2)) for _ in range(5)]
+
+    assert [future.result(30).answer for future in futures] == ["HTTP 200"] * 5
+
+
+def test_what_ends_after_all_is_not_stuck(courier: Courier, opens: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that comes too late frees its thread: only what hangs at the same time counts."""
+    monkeypatch.setattr(process_module, "GRACE", 0.1)
+    pid = started(courier, opens)
+    receiver = opens(drips(b"HTTP/1.1 200 OK" + b" " * 9000, 0.02))
+
+    outcome = courier.run(Bulletin(f"json://127.0.0.1:{receiver.port}/", "t", "b", timeout=0.5))
+
+    assert outcome.answer == "no answer within 0.5 s"
+    (process,) = courier._processes
+    assert process.stuck == 1
+    receiver.close()
+    until(lambda: process.stuck == 0)
+    assert started(courier, opens) == pid
+
+
 def test_a_process_in_which_too_much_hangs_is_replaced(
     courier: Courier, opens: Opens, monkeypatch: pytest.MonkeyPatch, metrics: Metrics
 ) -> None:
@@ -376,6 +404,15 @@ def test_nothing_of_an_errand_can_be_seen_from_outside(
     assert "SSL_CERT_DIR=/etc/ssl/certs" in seen
 
 
+def test_signals_to_the_whole_group_are_for_the_daemon(courier: Courier, opens: Opens) -> None:
+    """It goes on: the daemon may still have something to send before it ends."""
+    pid = started(courier, opens)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(pid, number)
+
+    assert [started(courier, opens) for _ in range(3)] == [pid] * 3
+
+
 SCRIPT = """
 import sys, time
 sys.path.insert(0, {here!r})
@@ -394,15 +431,11 @@ time.sleep(60)
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_it_ends_with_the_daemon(how: signal.Signals) -> None:
-    """However the daemon dies, and whatever is under way; what ends the daemon alone does not end it before."""
+    """However the daemon dies, and whatever is under way."""
     script = SCRIPT.format(here=str(Path(__file__).parent))
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as daemon:
         assert daemon.stdout is not None
         pid = int(daemon.stdout.readline())
-        for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            os.kill(pid, ignored)
-        assert is_alive(pid)
-
         daemon.send_signal(how)
 
     until(lambda: not is_alive(pid) or "State:\tZ" in Path(f"/proc/{pid}/status").read_text())

@@ -117,7 +117,17 @@ def test_a_service_gets_title_text_and_mood(shared: Courier, opens: Opens) -> No
     assert '"title": "Disk full"' in body
     assert '"message": "web1: 99 %\\nzw\\u00f6lf <b>"' in body
     assert '"type": "failure"' in body
-    assert "apprise" not in body.lower()
+
+
+@pytest.mark.parametrize("url", ["json://127.0.0.1:{}/", "mmost://127.0.0.1:{}/3ccdd113474722377935511fc85d3dd4"])
+def test_messages_link_to_nothing_of_apprise(shared: Courier, opens: Opens, url: str) -> None:
+    """No picture is fetched from elsewhere by whoever reads one, and it is Tocsin that tells."""
+    receiver = opens(answers())
+
+    assert send(shared, url.format(receiver.port)).done
+
+    body = receiver.received.get().body.decode().lower()
+    assert "apprise" not in body
     assert "http" not in body
 
 

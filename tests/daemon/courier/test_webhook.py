@@ -1,11 +1,12 @@
 """What a webhook sends, and what is made of whatever its receiver does."""
 
 import re
+import socket
 import time
 from email.utils import formatdate
 
 import pytest
-from receivers import LOOPBACK, SECRETS, Opens, answers, deaf, drips, hangs, request, says, secretive, whole
+from receivers import LOOPBACK, SECRETS, Opens, Receiver, answers, deaf, drips, hangs, request, says, secretive, whole
 
 from tocsind.courier import webhook
 
@@ -151,7 +152,7 @@ def test_what_comes_after_the_status_is_only_waited_for_in_passing(
     """The status decides; of a body that does not end, what came is shown."""
     monkeypatch.setattr(webhook, "PATIENCE", 0.3)
 
-    outcome = webhook.send(request(opens(does).url(), timeout=30))
+    outcome = webhook.send(request(opens(does).url(), timeout=600))
 
     assert (outcome.done, outcome.answer) == (False, "HTTP 500: so far")
 
@@ -161,7 +162,7 @@ def test_a_body_that_hangs_does_not_undo_a_delivery(opens: Opens, monkeypatch: p
     monkeypatch.setattr(webhook, "PATIENCE", 0.2)
     receiver = opens(hangs(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n"))
 
-    outcome = webhook.send(request(receiver.url(), timeout=30))
+    outcome = webhook.send(request(receiver.url(), timeout=600))
 
     assert (outcome.done, outcome.answer) == (True, "HTTP 200")
 
@@ -200,6 +201,18 @@ def test_a_receiver_that_reads_nothing_ends_with_the_deadline(opens: Opens) -> N
     outcome = webhook.send(request(opens(deaf).url(), timeout=0.4, body=b"x" * 30_000_000))
 
     assert outcome.answer == "no answer within 0.4 s"
+
+
+def test_a_receiver_that_reads_slowly_ends_with_the_deadline(opens: Opens) -> None:
+    """Each bit that it takes is no new time."""
+
+    def sips(receiver: Receiver, connection: socket.socket) -> None:
+        while connection.recv(40_000) and not receiver.closing.wait(0.01):
+            pass
+
+    outcome = webhook.send(request(opens(sips).url(), timeout=0.5, body=b"x" * 60_000_000))
+
+    assert outcome.answer == "no answer within 0.5 s"
 
 
 def test_ipv6(opens: Opens) -> None:
