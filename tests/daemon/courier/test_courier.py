@@ -34,6 +34,7 @@ from receivers import (
 from tocsind.clock import SystemClock
 from tocsind.courier import courier as courier_module
 from tocsind.courier import process as process_module
+from tocsind.courier import worker
 from tocsind.courier.courier import ENDED, NOT_STARTED, STOPPING, TOO_LONG, Courier
 from tocsind.courier.wire import MOST_UNDER_WAY, READY, Answer, Bulletin, Fetch, Look, Outcome, frame
 from tocsind.metrics import Metrics
@@ -379,6 +380,20 @@ def test_an_errand_that_does_something_odd_is_answered(courier: Courier, opens: 
     assert [outcome.done for outcome in outcomes] == [False] * 5
     assert all(outcome.answer for outcome in outcomes)
     assert courier.pids() == [pid]
+
+
+@pytest.mark.parametrize("error", [RuntimeError(SECRET), SystemExit(SECRET), MemoryError(), KeyboardInterrupt()])
+def test_a_defect_is_an_answer(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Whatever a library raises in the process, with nothing of its text: that may hold anything."""
+
+    def breaks(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(worker.webhook, "send", breaks)
+
+    outcome = worker.run(request("http://x/"))
+
+    assert (outcome.done, outcome.answer) == (False, f"it failed unexpectedly: {type(error).__name__}")
 
 
 def test_nothing_of_an_errand_can_be_seen_from_outside(
