@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
+from apprise import Apprise, AppriseAsset, AppriseAttachment, NotifyFormat, NotifyType
 from apprise.manager_plugins import NotificationManager
 from apprise.plugins.base import NotifyBase
 
@@ -34,9 +34,7 @@ READ_SECONDS = 15.0
 _LOCAL = frozenset(
     {"blink1", "config", "dbus", "file", "gio", "glib", "gnome", "kde", "macosx", "memory", "qt", "syslog", "windows"}
 )
-_OF_FILES = frozenset(
-    {"attach", "attachment", "config", "keyfile", "pgpkey", "pgpprv", "pgppub", "subfile", "template", "vapid"}
-)
+_OF_FILES = frozenset({"config", "keyfile", "pgpkey", "pgpprv", "pgppub", "subfile"})
 # Their paths are those of an HTTP address, of which apprise masks nothing.
 _PLAIN_HTTP = frozenset({"form", "forms", "json", "jsons", "xml", "xmls"})
 _MOODS = {"failure": NotifyType.FAILURE, "success": NotifyType.SUCCESS, "info": NotifyType.INFO}
@@ -182,6 +180,10 @@ def _made(url: str, lines: list[tuple[int, str]]) -> NotifyBase:
     lines.clear()
     service = Apprise.instantiate(url, asset=asset)
     if service is not None:
+        # Most often as `template=`, which for other services is the number of one of theirs.
+        for option, value in vars(service).items():
+            if isinstance(value, AppriseAttachment) and len(value):
+                raise _Unknown(f"the option {option} reads a file of the machine that Tocsin runs on")
         return service
     if name == "msteams":
         raise _Unknown("Teams ended what msteams:// spoke to; use workflows:// with the address of a workflow")

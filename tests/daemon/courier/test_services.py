@@ -205,6 +205,13 @@ def test_what_fails_does_not_tell_secrets(url: str, target: str, secrets: str) -
     assert [secret for secret in secrets.split() if secret.lower() in said.lower() and len(secret) > 4] == []
 
 
+def test_numbers_of_templates_are_no_files(shared: Courier) -> None:
+    """Some services have templates of their own."""
+    url = "onesignal://templateid:abcdefgh-1234@apikey12345678/#everyone?template=1234"
+
+    assert shared.run(Look(url)).done
+
+
 @pytest.mark.parametrize(
     ("url", "answer"),
     [
@@ -231,6 +238,16 @@ def test_what_fails_does_not_tell_secrets(url: str, target: str, secrets: str) -
         ),
         ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ?a=b&%54emplate=/x", "the option template reads a file"),
         ("mailto://u:p@x.example?pgpkey=/etc/passwd", "the option pgpkey reads a file"),
+        (
+            "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ?template=/x",
+            "the option template",
+        ),
+        ("tgram://123456789:abcdefg_hijklmnop/-100123456?template=file:///x", "the option template reads a file"),
+        (
+            "workflows://host:443/643e69f83c8944438d68119179a10a64/KODuebWbDGYFr0z0eu/?template=/x",
+            "the option template",
+        ),
+        ("discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js?template=/x", "the option template reads a file"),
         ("json://x?config=/etc/apprise.yml", "the option config reads a file"),
     ],
 )
