@@ -26,6 +26,7 @@ from prometheus_client import (
 # No `_created` series: they double the number of lines, and nothing reads them.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # as the library has it
 
+ERRANDS = ("bulletin", "fetch", "http", "look")
 OPENINGS = ("new", "reopened", "unresolved")
 SCOPES = ("notifications", "beats", "total")
 MESSAGES = ("delivered", "failed", "dead", "cancelled")
@@ -33,6 +34,7 @@ WHEELS = ("heartbeat", "maintenance", "silence", "stale")
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _CALL_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_ERRAND_SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60)
 _LATENESS = (0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 60, 300)
 _DELAYS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600, 1_800, 3_600)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_000)
@@ -163,6 +165,34 @@ class Metrics:
             buckets=_DELAYS,
             registry=registry,
         )
+        self.courier_restarts = Counter(
+            "tocsin_courier_restarts_total",
+            "Processes for what goes out over the network that ended unasked, or were replaced because too much hung.",
+            registry=registry,
+        )
+        self.courier_up = Gauge(
+            "tocsin_courier_up",
+            "Whether there is a process for what goes out over the network; it is started when it is first needed.",
+            registry=registry,
+        )
+        errands = Counter(
+            "tocsin_errands_total",
+            "What was sent or fetched over the network, by kind (http: a webhook, bulletin: a message over apprise, "
+            "fetch: a calendar, look: an address that was checked) and outcome.",
+            ["kind", "outcome"],
+            registry=registry,
+        )
+        self.errands = {
+            (kind, outcome): errands.labels(kind, outcome) for kind in ERRANDS for outcome in ("done", "failed")
+        }
+        errand_seconds = Histogram(
+            "tocsin_errand_seconds",
+            "Time that these took, the wait for their turn included.",
+            ["kind"],
+            buckets=_ERRAND_SECONDS,
+            registry=registry,
+        )
+        self.errand_seconds = {kind: errand_seconds.labels(kind) for kind in ERRANDS}
         self.watchers = Gauge(
             "tocsin_watchers",
             "Streams on which somebody watches alert groups or events.",
