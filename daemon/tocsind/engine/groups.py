@@ -6,6 +6,7 @@ Rules
 - When a person resolves, wipes or deletes the open group of a heartbeat that is missing, it is raised again after
   another interval.
 - When a person resolves, wipes or deletes the group that collects for a maintenance, that ends.
+- Acting on a group starts and stops its escalation, in the same transaction (`engine/escalations.py`).
 - A group that is wiped or deleted is no longer the one that notifications reach. What fires on opens a new one.
 """
 
@@ -19,7 +20,7 @@ from tocsind.domain.units import DAY, SECOND
 from tocsind.engine import audit, heartbeats, maintenance
 from tocsind.engine.ledger import Ledger
 from tocsind.engine.memory import Memory
-from tocsind.sqlite import alert_groups
+from tocsind.sqlite import alert_groups, escalations
 from tocsind.sqlite.alert_groups import GroupRow
 from tocsind.sqlite.writer import Transaction
 
@@ -93,11 +94,19 @@ def act_on_many(
                 closed.append(group)
     if changes:
         ledger.write()
+        _read_escalations(transaction, rows)
         audit.record_all(transaction, by, changes)
     if dismissed:
         heartbeats.dismissed(transaction, memory, dismissed)
     maintenance.end_with(transaction, memory, closed, by=by)
     return [refused[i] if i in refused else rows[i] for i in group_ids]
+
+
+def _read_escalations(transaction: Transaction, rows: dict[int, GroupRow]) -> None:
+    """Has rows that were read before a change say which escalations run after it."""
+    running = escalations.several(transaction.connection, list(rows))
+    for group_id, row in rows.items():
+        row.escalation = running.get(group_id)
 
 
 def wipe(transaction: Transaction, memory: Memory, group_id: int, *, by: Caller) -> GroupRow:

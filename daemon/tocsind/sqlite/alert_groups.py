@@ -10,6 +10,8 @@ import msgspec
 from tocsind.domain.alert_group import OPEN_STATES, AlertGroup, EventKind, ResolveReason, Source, State
 from tocsind.domain.notification import Notification
 from tocsind.domain.route import DEFAULT
+from tocsind.sqlite import escalations
+from tocsind.sqlite.escalations import EscalationRow
 from tocsind.sqlite.rows import read_rows, write_rows
 
 OPEN_STANDING = 2**63 - 1
@@ -31,9 +33,13 @@ AND g.standing = (SELECT max(standing) FROM alert_groups WHERE identity = wanted
 
 _READ = (
     "i.public_id, g.grouping_key, g.title, g.labels, g.receiver, g.external_url, g.truncated, r.public_id, g.message, "
-    f"g.source_link, {_MACHINE}"
+    f"g.source_link, {_MACHINE}, {escalations.AS_READ}"
 )
-_OWNERS = "CROSS JOIN integrations AS i ON i.id = g.integration_id LEFT JOIN routes AS r ON r.id = g.route_id"
+_ESCALATION = 10 + _MACHINE.count(",") + 1
+_OWNERS = (
+    "CROSS JOIN integrations AS i ON i.id = g.integration_id LEFT JOIN routes AS r ON r.id = g.route_id "
+    f"{escalations.OF_GROUP}"
+)
 
 AS_READ = f"{_READ} FROM alert_groups AS g {_OWNERS}"
 """What `as_read` makes a group of, and from where; a condition can follow."""
@@ -90,6 +96,7 @@ class GroupRow:
     route: str
     message: str
     source_link: str
+    escalation: EscalationRow | None
 
 
 def by_identity(connection: sqlite3.Connection, identities: Sequence[bytes]) -> dict[bytes, AlertGroup]:
@@ -299,6 +306,7 @@ def as_read(row: Sequence[Any]) -> GroupRow:
         route=f"{integration}/routes/{row[7] or DEFAULT}",
         message=row[8],
         source_link=row[9] or row[5],
+        escalation=escalations.as_read(row[_ESCALATION:]),
     )
 
 
