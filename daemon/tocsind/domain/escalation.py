@@ -16,8 +16,8 @@ Rules
   repeat of a chain counts for itself.
 - Resolving ends the chain.
 - One call does not go on for ever, whatever the steps are: a second repeat in one go, without a wait between, waits.
-- Times are microseconds since 1970. A due time is a time of day on disk and a wait in memory (`left`): no wait is longer
-  than what it was when it was set, however the clock was set meanwhile.
+- Times are microseconds since 1970. A due time is a time of day on disk and a wait in memory (`left`): no wait is
+  longer than what it was when it was set, however the clock was set meanwhile.
 """
 
 from collections.abc import Callable, Sequence

@@ -2,8 +2,8 @@
 
 Rules
 - A chain starts when a group has opened, fires again or anew, or is released from a maintenance, if it is firing then
-  and people are to be told of it. Whatever else happens to its state stops the chain. So a row of `escalations` is there
-  only for a group that is firing.
+  and people are to be told of it. Whatever else happens to its state stops the chain. So a row of `escalations` is
+  there only for a group that is firing.
 - Nobody is told of what a maintenance collects or is debugged; of a group that was demonstrated to one contact point
   nobody else is told, however often it starts anew. Of the group that collects for a maintenance nobody is told either:
   a person asked for the maintenance so that nobody is woken.

@@ -44,8 +44,9 @@ MOST_VERSIONS = 1_000
 
 class Memory:
     """The caches of one daemon. Wheels are keyed by integration (heartbeats, maintenances) or by group (silences,
-    stale, escalations). `paused`: the groups whose escalations wait for more alerts. `releasing`: the groups that collected for a maintenance that ended, and of whose groups some are yet to be
-    released. `sweep_now`: housekeeping has something to do that should not wait for its next round."""
+    stale, escalations). `paused`: the groups whose escalations wait for more alerts. `releasing`: the groups that
+    collected for a maintenance that ended, and of whose groups some are yet to be released. `sweep_now`: housekeeping
+    has something to do that should not wait for its next round."""
 
     def __init__(self, clock: Clock, connection: sqlite3.Connection, metrics: Metrics, limits: Limits) -> None:
         steady = clock.steady()

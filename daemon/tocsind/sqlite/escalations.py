@@ -112,5 +112,6 @@ def _text(repeats: dict[int, int]) -> str:
 
 
 def _escalation(row: Sequence[Any]) -> Escalation:
-    repeats = {} if row[7] == _NONE else msgspec.json.decode(row[7], type=dict[int, int])
-    return Escalation(row[0], row[1], EscalationState(row[2]), *row[3:7], repeats)
+    group_id, version_id, state, step, started, set_at, due, repeats = row
+    done = {} if repeats == _NONE else msgspec.json.decode(repeats, type=dict[int, int])
+    return Escalation(group_id, version_id, EscalationState(state), step, started, set_at, due, done)
