@@ -29,24 +29,24 @@ def contact(daemon: RunningDaemon, name: str = "ops", kind: str = "webhook") -> 
         "apprise": Apprise("json://127.0.0.1:9"),
         "on_call": OnCall(CalendarSource()),
     }[kind]
-    new = ContactPoint(0, f"id-{name}", name, "", (), settings)
+    new = ContactPoint(0, f"id{name}", name, "", (), settings)
     return daemon.engine.change(lambda transaction, memory: contact_points.insert(transaction.connection, new))
 
 
 def forget_contact(daemon: RunningDaemon, contact_id: int) -> None:
     """The contact point is deleted."""
-    write(daemon, "UPDATE contact_points SET deleted_at = 1, settings = '{\"url\":\"\"}' WHERE id = ?", contact_id)
+    write(daemon, 'UPDATE contact_points SET deleted_at = 1, settings = \'{"url":""}\' WHERE id = ?', contact_id)
 
 
 def chain(daemon: RunningDaemon, *steps: Step, name: str = "page", default: bool = True) -> int:
     """A new chain; returns its id of the database."""
 
     def job(transaction: Transaction, memory: Memory) -> int:
-        version_id = escalation_chains.insert_version(transaction.connection, f"id-{name}", name, steps)
+        version_id = escalation_chains.insert_version(transaction.connection, f"id{name}", name, steps)
         row = transaction.connection.execute(
             "INSERT INTO escalation_chains (public_id, display_name, description, version_id, is_default, created_at, "
             "updated_at) VALUES (?, ?, '', ?, ?, 0, 0)",
-            (f"id-{name}", name, version_id, default),
+            (f"id{name}", name, version_id, default),
         )
         memory.forget_integrations()
         return row.lastrowid or 0
@@ -58,7 +58,7 @@ def edit(daemon: RunningDaemon, chain_id: int, *steps: Step, name: str = "page")
     """The chain has other steps from now on."""
 
     def job(transaction: Transaction, memory: Memory) -> None:
-        version_id = escalation_chains.insert_version(transaction.connection, f"id-{name}", name, steps)
+        version_id = escalation_chains.insert_version(transaction.connection, f"id{name}", name, steps)
         transaction.connection.execute(
             "UPDATE escalation_chains SET version_id = ? WHERE id = ?", (version_id, chain_id)
         )
@@ -100,7 +100,10 @@ def number(name: str) -> int:
 
 def messages(daemon: RunningDaemon, group: str | None = None) -> list[tuple[str, str, int, str]]:
     """The outbox, in its order: whom, what (firing, resolved), of which step, and where it stands."""
-    kinds, states = {1: "firing", 2: "resolved"}, {1: "pending", 2: "sending", 3: "delivered", 4: "dead", 5: "cancelled"}
+    kinds, states = (
+        {1: "firing", 2: "resolved"},
+        {1: "pending", 2: "sending", 3: "delivered", 4: "dead", 5: "cancelled"},
+    )
     rows = daemon.sql(
         "SELECT c.display_name, m.kind, m.step, m.state FROM messages AS m JOIN contact_points AS c "
         "ON c.id = m.contact_id WHERE ? IN (m.group_id, 0) ORDER BY m.id",

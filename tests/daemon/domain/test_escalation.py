@@ -176,8 +176,8 @@ STEPS = st.one_of(
 )
 @settings(max_examples=300, deadline=None)
 def test_any_chain_whatever_happens(steps: list[Step], resolves: bool, looks: list[tuple[int, int, bool]]) -> None:
-    """However late it is looked at, whatever is lost in a crash: each step is done once a round, in its order; there are
-    no more rounds than repeats allow; what waits waits for a time to come."""
+    """However late it is looked at, whatever is lost in a crash: each step is done once a round, in its order; there
+    are no more rounds than repeats allow; what waits waits for a time to come."""
     chain: Sequence[Step] = [*steps, Resolve()] if resolves else steps
     escalation, now = start(1, 1, START), START
     done: list[Deed] = []
