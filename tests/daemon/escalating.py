@@ -1,10 +1,11 @@
 """Escalation chains and contact points of a running daemon, as tests put them there; and what became of them."""
 
-from collections.abc import Sequence
+import re
 from typing import Any
 
 from running_daemon import AlertGroup, Integration, RunningDaemon
 
+from tocsin.v1 import monitoring_pb2, monitoring_pb2_grpc
 from tocsind.domain.contact_point import Apprise, CalendarSource, ContactPoint, OnCall, Webhook
 from tocsind.domain.escalation_chain import Step
 from tocsind.engine.memory import Memory
@@ -139,6 +140,10 @@ def progress(group: AlertGroup) -> tuple[str, int, int]:
     return type(found).State.Name(found.state), found.next_step, found.step_count
 
 
-def steps_told(found: Sequence[tuple[str, str, int, str]]) -> list[int]:
-    """The steps of messages."""
-    return [step for _, _, step, _ in found]
+def figure(daemon: RunningDaemon, name: str) -> float:
+    """One metric, by its name and labels as they stand in the text."""
+    stub = monitoring_pb2_grpc.MonitoringServiceStub(daemon.channel)
+    text = stub.GetMetrics(monitoring_pb2.GetMetricsRequest()).data.decode()
+    found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
+    assert found, name
+    return float(found[1])
