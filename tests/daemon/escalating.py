@@ -3,10 +3,11 @@
 import re
 from typing import Any
 
+from fake_clock import DAY
 from running_daemon import AlertGroup, Integration, RunningDaemon
 
 from tocsin.v1 import monitoring_pb2, monitoring_pb2_grpc
-from tocsind.domain.contact_point import Apprise, CalendarSource, ContactPoint, OnCall, Webhook
+from tocsind.domain.contact_point import Apprise, CalendarSource, ContactPoint, OnCall
 from tocsind.domain.escalation_chain import Step
 from tocsind.engine.memory import Memory
 from tocsind.sqlite import contact_points, escalation_chains
@@ -23,14 +24,11 @@ def write(daemon: RunningDaemon, sql: str, *values: Any) -> int:
     return daemon.engine.change(job)
 
 
-def contact(daemon: RunningDaemon, name: str = "ops", kind: str = "webhook") -> int:
-    """A new contact point; returns its id of the database."""
-    settings = {
-        "webhook": Webhook("http://127.0.0.1:9/"),
-        "apprise": Apprise("json://127.0.0.1:9"),
-        "on_call": OnCall(CalendarSource()),
-    }[kind]
-    new = ContactPoint(0, f"id{name}", name, "", (), settings)
+def contact(daemon: RunningDaemon, name: str = "ops", *, on_call: bool = False) -> int:
+    """A new contact point; returns its id of the database. What it is told waits to be bundled for the rest of time:
+    these tests are about what is to be sent, and nothing is."""
+    settings = OnCall(CalendarSource()) if on_call else Apprise("json://127.0.0.1:9")
+    new = ContactPoint(0, f"id{name}", name, "", (), settings, bundle_window=100 * 365 * DAY)
     return daemon.engine.change(lambda transaction, memory: contact_points.insert(transaction.connection, new))
 
 

@@ -233,7 +233,7 @@ def duty(monkeypatch: pytest.MonkeyPatch) -> Duty:
 
 def test_who_is_on_call_is_told(daemon: RunningDaemon, duty: Duty) -> None:
     """By the calendar at that time; who is named by the step as well is told once."""
-    ops, ada, calendar = contact(daemon, "ops"), contact(daemon, "ada"), contact(daemon, "rota", "on_call")
+    ops, ada, calendar = contact(daemon, "ops"), contact(daemon, "ada"), contact(daemon, "rota", on_call=True)
     chain(daemon, Notify((ops, calendar)))
     duty(OnDuty((ada, ops), ("Ada", "Ops"), ("an old copy is used",)))
     name = daemon.fire(daemon.integration())
@@ -261,7 +261,7 @@ def test_nobody_on_call_is_a_problem_and_the_chain_goes_on(
     daemon: RunningDaemon, duty: Duty, answer: OnDuty | Exception, problem: str
 ) -> None:
     """Whatever is the matter with the calendar."""
-    chain(daemon, Notify((contact(daemon, "rota", "on_call"),)), Notify((contact(daemon),)))
+    chain(daemon, Notify((contact(daemon, "rota", on_call=True),)), Notify((contact(daemon),)))
     duty(answer)
     name = daemon.fire(daemon.integration())
     daemon.settle()
