@@ -27,7 +27,8 @@ OF_GROUP = "LEFT JOIN escalations AS x ON x.group_id = g.id LEFT JOIN chain_vers
 
 _AS_READ_BY_ID = f"""
 WITH wanted (id) AS (VALUES {{values}})
-SELECT g.id, {AS_READ} FROM wanted AS g {OF_GROUP} WHERE x.group_id IS NOT NULL
+SELECT x.group_id, {AS_READ} FROM wanted CROSS JOIN escalations AS x ON x.group_id = wanted.id
+CROSS JOIN chain_versions AS v ON v.id = x.version_id
 """
 
 
