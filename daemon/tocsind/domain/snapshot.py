@@ -38,7 +38,6 @@ from tocsind.domain.notification import Notification, Report, ReportedAlert
 
 EVENT_FINGERPRINTS = 100
 EVENT_CONDITIONS = 10
-_DISMISSALS = (ResolveReason.USER, ResolveReason.ESCALATION)
 
 
 class AlertState(IntEnum):
@@ -117,7 +116,7 @@ def receive(
     recent = abs(now - known.state_since) < reopen_window
     if recent and known.resolve_reason is ResolveReason.SOURCE:
         return _reopen(known, alerts, notification, now)
-    dismissed = recent and known.resolve_reason in _DISMISSALS and known.source_firing
+    dismissed = recent and known.is_dismissed and known.source_firing
     if dismissed and (known.digest == notification.digest or _nothing_new(alerts, notification)):
         return _record(known, alerts, notification, report, now)
     return _open(notification, source, integration_id, now, new_id())

@@ -93,7 +93,7 @@ def _start(transaction: Transaction, memory: Memory, groups: Iterable[AlertGroup
     for group in groups:
         if group.state is State.FIRING and not group.debug and group.collected_by is None:
             version_id = _meant(transaction.connection, memory, group, current)
-            if version_id is not None and memory.version(transaction.connection, version_id).steps:
+            if version_id is not None:
                 new.append(start(group.id, version_id, transaction.now))
     if new:
         escalations.store(transaction.connection, new)

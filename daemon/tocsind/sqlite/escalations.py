@@ -89,11 +89,16 @@ def count_fired(connection: sqlite3.Connection, group_id: int, after: int) -> in
 
 
 def meant_version(connection: sqlite3.Connection, chain_id: int | None) -> int | None:
-    """Returns the present version of a chain; of that which is the default where `chain_id` is None, or None where none
-    is."""
-    which = "is_default = 1" if chain_id is None else "id = ?"
+    """Returns the present version of a chain, of that which is the default where `chain_id` is None; None where there
+    is none, or it has no steps."""
+    which = "is_default = 1" if chain_id is None else "c.id = ?"
     values = () if chain_id is None else (chain_id,)
-    row = connection.execute(f"SELECT version_id FROM escalation_chains WHERE {which}", values).fetchone()
+    # What steps say is not read here: a group opens even where nobody could read them.
+    row = connection.execute(
+        "SELECT v.id FROM escalation_chains AS c JOIN chain_versions AS v ON v.id = c.version_id "
+        f"WHERE {which} AND v.steps <> '[]'",
+        values,
+    ).fetchone()
     return int(row[0]) if row else None
 
 

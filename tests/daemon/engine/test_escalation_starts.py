@@ -407,6 +407,29 @@ def test_a_heartbeat_that_a_chain_resolves_is_raised_again(daemon: RunningDaemon
     assert len(messages(daemon)) == 2
 
 
+def test_that_no_gateway_is_there_is_not_told_again_and_again(daemon: RunningDaemon) -> None:
+    """A chain may tell it and resolve it at once: it is raised again after a while, as when a person resolves it."""
+    chain(daemon, Notify((contact(daemon, "ops"),)), Resolve())
+    daemon.integration()
+    daemon.leave()
+    for _ in range(6):
+        daemon.clock.advance(MINUTE // 2)
+        daemon.settle()
+
+    assert messages(daemon) == [("ops", "firing", 1, "pending")]
+    assert [AlertGroup.State.Name(group.state) for group in daemon.list_groups()] == ["RESOLVED"]
+
+
+def test_a_group_opens_though_its_chain_cannot_be_read(daemon: RunningDaemon, integration: Integration) -> None:
+    """Another version of Tocsin may have written it."""
+    write(daemon, """UPDATE chain_versions SET steps = '[["dance"]]'""")
+    name = daemon.fire(integration)
+    daemon.settle()
+
+    assert daemon.group(name).state == AlertGroup.FIRING
+    assert runs(daemon, name)
+
+
 # Demo alerts
 
 
