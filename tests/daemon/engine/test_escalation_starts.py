@@ -539,6 +539,7 @@ def test_nobody_is_told_of_what_is_no_resolution(daemon: RunningDaemon, integrat
     STOPS[how](daemon, integration, name)
 
     assert [kind for _, kind, _, _ in messages(daemon) if kind == "resolved"] == []
+    assert daemon.sql("SELECT count(*) FROM events WHERE reason LIKE 'that it is resolved%'") == [(0,)]
 
 
 def test_without_the_setting_nobody_is_told_of_a_resolution(daemon: RunningDaemon, integration: Integration) -> None:

@@ -23,7 +23,7 @@ from notices import notice
 from running_daemon import AlertGroup, RunningDaemon
 
 from tocsind.domain.escalation_chain import MoreThan, Notify, Repeat, Resolve, Wait, Within
-from tocsind.engine import steps
+from tocsind.engine import steps, ticker
 from tocsind.engine.memory import Memory
 from tocsind.engine.on_call import OnDuty
 from tocsind.sqlite.writer import Transaction
@@ -291,9 +291,10 @@ def test_a_chain_that_cannot_be_read_does_not_hold_up_others(daemon: RunningDaem
 # Time
 
 
+@pytest.mark.parametrize("most", [500, 1])
 @pytest.mark.parametrize("crash", [True, False])
 def test_what_became_due_while_the_daemon_was_down_is_done_once_and_in_order(
-    daemon: RunningDaemon, crash: bool
+    daemon: RunningDaemon, monkeypatch: pytest.MonkeyPatch, crash: bool, most: int
 ) -> None:
     """With a note of how late it is; the waits that follow count from then."""
     ops, boss, last = contact(daemon, "ops"), contact(daemon, "boss"), contact(daemon, "last")
@@ -312,8 +313,10 @@ def test_what_became_due_while_the_daemon_was_down_is_done_once_and_in_order(
     delivered(daemon)
 
     downtime = HOUR
+    monkeypatch.setattr(ticker, "MOST_DUE", most)
     daemon = daemon.crash(downtime) if crash else daemon.reopen(downtime)
-    daemon.settle()
+    for _ in names:
+        daemon.settle()
 
     assert [group for (group,) in daemon.sql("SELECT group_id FROM messages WHERE step = 3 ORDER BY id")] == [
         number(name) for name in names
@@ -323,6 +326,8 @@ def test_what_became_due_while_the_daemon_was_down_is_done_once_and_in_order(
     daemon.pass_time(10 * MINUTE - SECOND)
     assert [len(messages(daemon, name)) for name in names] == [2, 2, 3]
     daemon.pass_time(SECOND)
+    for _ in names:
+        daemon.settle()
     assert [said(daemon, name, "NOTIFIED")[-1][1] for name in names] == ["step 5 of 5: last"] * 3
     assert [len(messages(daemon, name)) for name in names] == [3, 3, 4]
 
