@@ -20,7 +20,7 @@ from tocsind.domain.units import DAY, SECOND
 from tocsind.engine import audit, heartbeats, maintenance
 from tocsind.engine.ledger import Ledger
 from tocsind.engine.memory import Memory
-from tocsind.sqlite import alert_groups, escalations
+from tocsind.sqlite import alert_groups
 from tocsind.sqlite.alert_groups import GroupRow
 from tocsind.sqlite.writer import Transaction
 
@@ -94,19 +94,12 @@ def act_on_many(
                 closed.append(group)
     if changes:
         ledger.write()
-        _read_escalations(transaction, rows)
+        alert_groups.read_escalations(transaction.connection, rows.values())
         audit.record_all(transaction, by, changes)
     if dismissed:
         heartbeats.dismissed(transaction, memory, dismissed)
     maintenance.end_with(transaction, memory, closed, by=by)
     return [refused[i] if i in refused else rows[i] for i in group_ids]
-
-
-def _read_escalations(transaction: Transaction, rows: dict[int, GroupRow]) -> None:
-    """Has rows that were read before a change say which escalations run after it."""
-    running = escalations.several(transaction.connection, list(rows))
-    for group_id, row in rows.items():
-        row.escalation = running.get(group_id)
 
 
 def wipe(transaction: Transaction, memory: Memory, group_id: int, *, by: Caller) -> GroupRow:
