@@ -11,6 +11,7 @@ Rules
 import platform
 import sqlite3
 from collections.abc import Iterable
+from enum import Enum
 from importlib import metadata
 
 from prometheus_client import (
@@ -30,7 +31,7 @@ ERRANDS = ("bulletin", "fetch", "http", "look")
 OPENINGS = ("new", "reopened", "unresolved")
 SCOPES = ("notifications", "beats", "total")
 MESSAGES = ("delivered", "failed", "dead", "cancelled")
-WHEELS = ("heartbeat", "maintenance", "silence", "stale")
+WHEELS = ("escalation", "heartbeat", "maintenance", "silence", "stale")
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _CALL_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -39,6 +40,14 @@ _LATENESS = (0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 60, 300)
 _DELAYS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600, 1_800, 3_600)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_000)
 _JOBS = (1, 2, 4, 8, 16, 32, 64)
+
+
+class EscalationProblem(Enum):
+    """What a step of an escalation chain needed and did not find."""
+
+    CONTACT_POINT = "contact_point"
+    ON_CALL = "on_call"
+    TIME_ZONE = "time_zone"
 
 
 class Metrics:
@@ -130,6 +139,14 @@ class Metrics:
             registry=registry,
         )
         self.groups_resolved = {reason: resolved.labels(reason) for reason in reasons}
+        problems = Counter(
+            "tocsin_escalation_problems_total",
+            "What steps of escalation chains needed and did not find: a contact_point that is deleted, somebody who is "
+            "on_call, a time_zone. The chains went on.",
+            ["problem"],
+            registry=registry,
+        )
+        self.escalation_problems = {problem: problems.labels(problem.value) for problem in EscalationProblem}
         self.template_failures = Counter(
             "tocsin_template_failures_total",
             "Templates and conditions of routes that failed, or rested because they had taken too long.",

@@ -66,6 +66,7 @@ class Figures(Collector):
         wheels = {
             "heartbeat": memory.heartbeats,
             "maintenance": memory.maintenances,
+            "escalation": memory.escalations,
             "silence": memory.silences,
             "stale": memory.stale,
         }
@@ -74,6 +75,12 @@ class Figures(Collector):
             "Timers that run, by what they wait for.",
             "kind",
             ((kind, len(wheel)) for kind, wheel in wheels.items()),
+        )
+        yield _by(
+            "tocsin_escalations",
+            "Escalations that run, by what they wait for: the time of their next step, or more alerts.",
+            "state",
+            (("waiting", len(memory.escalations)), ("paused", len(memory.paused))),
         )
         yield _one("tocsin_attending_gateways", "Gateways that attend.", memory.presence.attending(now))
         yield _one(

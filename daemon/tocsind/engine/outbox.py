@@ -68,15 +68,18 @@ def withdraw_to(transaction: Transaction, memory: Memory, contact_id: int) -> No
         transaction.after_commit(partial(memory.outbox.hasten, ids[MOST_WITHDRAWN:]))
 
 
-def told(transaction: Transaction, group_ids: Collection[int]) -> dict[int, list[tuple[int, int | None]]]:
+def told(
+    transaction: Transaction, group_ids: Collection[int], waiting: Collection[int] = ()
+) -> dict[int, list[tuple[int, int | None]]]:
     """Returns for groups who was, or may have been, told that they fire and not yet that they are resolved: contact
-    points, each with the one by whose calendar it was. Those that were deleted are left out."""
+    points, each with the one by whose calendar it was. Those that were deleted are left out. Of the groups in `waiting`
+    those count too who are yet to be told."""
     found: dict[int, dict[int, int | None]] = {}
-    for group_id, contact_id, via_id, kind, tried in rows.told(transaction.connection, list(group_ids)):
+    for group_id, contact_id, via_id, kind, tried, waits in rows.told(transaction.connection, list(group_ids)):
         of_group = found.setdefault(group_id, {})
         if kind is Kind.RESOLVED:
             of_group.pop(contact_id, None)
-        elif tried:
+        elif tried or (waits and group_id in waiting):
             of_group[contact_id] = via_id
     return {group_id: list(contacts.items()) for group_id, contacts in found.items() if contacts}
 

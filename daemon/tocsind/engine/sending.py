@@ -7,7 +7,8 @@ Rules
   the record of it (also while the file cannot be written: what came of it is kept in memory and tried again); and
   where the receiver took it and its answer was lost, as in a timeout. It is never lost.
 - After a start, what is SENDING was begun by a daemon that is gone: it is PENDING, and due at once.
-- A message that says that a group fires, and failed, is not tried again once the group fires no more.
+- A message that says that a group fires, and failed, is not tried again once the group fires no more; but where its own
+  chain resolved it: "tell them, and resolve it" is to tell them.
 - A group that is gone or wiped, and a contact point that is gone, have their messages cancelled instead of sent.
 - The settings of a contact point are read when a message is claimed: each attempt has those of its time.
 """
@@ -206,7 +207,7 @@ def _needed(transaction: Transaction, messages: Sequence[Message]) -> dict[int, 
 def _is_needed(message: Message, group: GroupState | None) -> bool:
     if group is None or group.wiped:
         return False
-    return message.kind is Kind.RESOLVED or group.state is State.FIRING
+    return message.kind is Kind.RESOLVED or group.state is State.FIRING or group.by_chain
 
 
 _OUTCOMES = {MessageState.DELIVERED: "delivered", MessageState.PENDING: "failed", MessageState.DEAD: "dead"}

@@ -27,6 +27,7 @@ from tocsind.domain.units import SECOND
 from tocsind.sqlite.alert_groups import GroupRow
 from tocsind.sqlite.alerts import AlertRow
 from tocsind.sqlite.audit import AuditRow
+from tocsind.sqlite.escalations import EscalationRow
 from tocsind.sqlite.events import EventRow
 from tocsind.sqlite.messages import MessageRow
 
@@ -164,6 +165,23 @@ def alert_group(row: GroupRow) -> alert_groups_pb2.AlertGroup:
         message.acknowledge_actor = group.acknowledged_by
     if group.silenced is not None:
         message.silence_time.CopyFrom(timestamp(group.silenced))
+    if row.escalation is not None:
+        message.escalation.CopyFrom(escalation(row.escalation))
+    return message
+
+
+def escalation(found: EscalationRow) -> alert_groups_pb2.Escalation:
+    """Returns how far the escalation of a group is."""
+    message = alert_groups_pb2.Escalation(
+        escalation_chain=f"escalationChains/{found.chain}" if found.chain else "",
+        display_name=found.display_name,
+        state=int(found.state),  # type: ignore[arg-type]
+        next_step=found.step,
+        step_count=found.steps,
+        start_time=timestamp(found.started),
+    )
+    if found.due is not None:
+        message.next_time.CopyFrom(timestamp(found.due))
     return message
 
 

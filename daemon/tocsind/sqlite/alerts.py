@@ -13,16 +13,17 @@ from tocsind.sqlite.rows import read_rows, write_rows
 
 _KNOWN = """
 WITH wanted (id) AS (VALUES {values})
-SELECT a.group_id, a.fingerprint, a.state, a.fired FROM wanted JOIN alerts AS a ON a.group_id = wanted.id
+SELECT a.group_id, a.fingerprint, a.state, a.fired, a.fired_at FROM wanted JOIN alerts AS a ON a.group_id = wanted.id
 """
 
 _UPSERT = """
 INSERT INTO alerts (
-    group_id, fingerprint, state, fired, started_at, ended_at, labels, annotations, generator_url
+    group_id, fingerprint, state, fired, started_at, ended_at, labels, annotations, generator_url, fired_at
 ) VALUES {values}
 ON CONFLICT (group_id, fingerprint) DO UPDATE SET
     state = excluded.state, fired = excluded.fired, started_at = excluded.started_at, ended_at = excluded.ended_at,
-    labels = excluded.labels, annotations = excluded.annotations, generator_url = excluded.generator_url
+    labels = excluded.labels, annotations = excluded.annotations, generator_url = excluded.generator_url,
+    fired_at = excluded.fired_at
 """
 
 _RESTATE = """
@@ -51,8 +52,8 @@ class AlertRow:
 def known(connection: sqlite3.Connection, group_ids: Sequence[int]) -> dict[int, dict[str, KnownAlert]]:
     """Returns what is known of the alerts of groups, by group and fingerprint."""
     found: dict[int, dict[str, KnownAlert]] = {group_id: {} for group_id in group_ids}
-    for group_id, fingerprint, state, fired in read_rows(connection, _KNOWN, group_ids):
-        found[group_id][fingerprint] = KnownAlert(AlertState(state), bool(fired))
+    for group_id, fingerprint, state, fired, fired_at in read_rows(connection, _KNOWN, group_ids):
+        found[group_id][fingerprint] = KnownAlert(AlertState(state), bool(fired), fired_at)
     return found
 
 
@@ -69,6 +70,7 @@ def upsert(connection: sqlite3.Connection, reported: Iterable[tuple[int, Reporte
             text(alert.labels),
             text(alert.annotations),
             alert.generator_url,
+            known.fired_at,
         )
         for group_id, alert, known in reported
     ]

@@ -39,7 +39,7 @@ WHERE m.state = {int(MessageState.PENDING)} AND m.kind = {int(Kind.FIRING)}
 """
 _TOLD = """
 WITH wanted (id) AS (VALUES {values})
-SELECT m.group_id, m.contact_id, m.via_id, m.kind, m.attempts > 0 OR m.answer <> ''
+SELECT m.group_id, m.contact_id, m.via_id, m.kind, m.attempts > 0 OR m.answer <> '', m.state <= 2
 FROM wanted CROSS JOIN messages AS m ON m.group_id = wanted.id
 CROSS JOIN contact_points AS c ON c.id = m.contact_id AND c.deleted_at IS NULL
 """
@@ -82,10 +82,11 @@ class Receiver:
 
 @dataclass(frozen=True, slots=True)
 class GroupState:
-    """What is to be known of a group that messages are about."""
+    """What is to be known of a group that messages are about. `by_chain`: its own chain resolved it."""
 
     state: State
     wiped: bool
+    by_chain: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +177,13 @@ def to_withdraw(connection: sqlite3.Connection, group_ids: Sequence[int]) -> lis
     return [_message(row) for row in read_rows(connection, _TO_WITHDRAW, group_ids)]
 
 
-def told(connection: sqlite3.Connection, group_ids: Sequence[int]) -> Iterator[tuple[int, int, int | None, Kind, bool]]:
+def told(
+    connection: sqlite3.Connection, group_ids: Sequence[int]
+) -> Iterator[tuple[int, int, int | None, Kind, bool, bool]]:
     """Yields the messages of groups to contact points that are not deleted, those of each group in their order: group,
-    contact point, the one by whose calendar it was, kind, and whether it was tried."""
-    for group_id, contact_id, via_id, kind, tried in read_rows(connection, _TOLD, group_ids):
-        yield group_id, contact_id, via_id, Kind(kind), bool(tried)
+    contact point, the one by whose calendar it was, kind, whether it was tried, and whether it is yet to be sent."""
+    for group_id, contact_id, via_id, kind, tried, waits in read_rows(connection, _TOLD, group_ids):
+        yield group_id, contact_id, via_id, Kind(kind), bool(tried), bool(waits)
 
 
 def unsettled(connection: sqlite3.Connection) -> Iterator[tuple[int, int, int, int, MessageState, int, int]]:
@@ -203,7 +206,7 @@ def sending(connection: sqlite3.Connection, limit: int) -> list[Message]:
 def states_of_groups(connection: sqlite3.Connection, group_ids: Sequence[int]) -> dict[int, GroupState]:
     """Returns how groups stand; nothing for those that are gone."""
     return {
-        group_id: GroupState(State(state), reason == ResolveReason.WIPED)
+        group_id: GroupState(State(state), reason == ResolveReason.WIPED, reason == ResolveReason.ESCALATION)
         for group_id, state, reason in read_rows(connection, _STATES_OF_GROUPS, group_ids)
     }
 

@@ -11,6 +11,8 @@ from rows_of_groups import add_group, add_integration, make_group
 
 from tocsind.domain.alert_group import OPEN_STATES, Source, State
 from tocsind.domain.contact_point import CalendarRole, ContactPoint, Webhook
+from tocsind.domain.escalation import start
+from tocsind.domain.escalation_chain import Wait
 from tocsind.domain.group_filter import GroupFilter, LabelCondition, LabelTest
 from tocsind.domain.message import Kind, Message, MessageState
 from tocsind.domain.note import Note
@@ -19,6 +21,8 @@ from tocsind.sqlite import (
     alert_groups,
     alerts,
     contact_points,
+    escalation_chains,
+    escalations,
     events,
     heartbeats,
     integrations,
@@ -52,6 +56,8 @@ def filled() -> Iterator[sqlite3.Connection]:
         contact_points.insert(connection, made)
     sent = [make_message(number, 1 + number % 50, settled=number % 40 > 0) for number in range(1, 401)]
     messages.insert(connection, sent)
+    versions = [escalation_chains.insert_version(connection, f"c{n}", "c", [Wait(1)]) for n in range(40)]
+    escalations.store(connection, [start(number, versions[number % 40], START) for number in range(1, 401, 4)])
     yield connection
     connection.close()
 
@@ -156,6 +162,14 @@ QUERIES: dict[str, Query] = dict(lists()) | {
     "heartbeats": lambda c: heartbeats.load(c, [1, 2]),
     "heartbeats page": lambda c: heartbeats.page(c, 0, 50),
     "integrations page": lambda c: integrations.page(c, 0, 50),
+    "escalations": lambda c: escalations.load(c, [1, 2, 3]),
+    "escalations as read": lambda c: escalations.several(c, [1, 2, 3]),
+    "removal of escalations": lambda c: escalations.remove(c, [4, 8]),
+    "alerts that began to fire": lambda c: escalations.count_fired(c, 1, START),
+    "version of a chain": lambda c: escalations.meant_version(c, 1),
+    "version of the default chain": lambda c: escalations.meant_version(c, None),
+    "chosen version": lambda c: escalations.chosen_version(c, 1),
+    "messages of a group": lambda c: messages.of_group(c, 1),
 }
 
 
@@ -237,6 +251,8 @@ BY_INDEX = {
     "removal of a note": "events_by_group (group_id=?)",
     "last_received": "alert_groups_by_integration (integration_id=? AND state=?)",
     "routes": "routes_in_order (integration_id=?)",
+    "version of the default chain": "escalation_chains_default (is_default=?)",
+    "messages of a group": "messages_by_group (group_id=?)",
     "shift of routes": "routes_in_order (integration_id=? AND position>? AND position<?)",
     "page under a route, newest first": "alert_groups_by_integration (integration_id=? AND state=? AND created_at>?",
     "page under the default route, newest first": "SEARCH taken USING INTEGER PRIMARY KEY",

@@ -65,6 +65,12 @@ CREATE TABLE escalations (
     CHECK ((state = 1) = (due_at IS NOT NULL))
 ) STRICT;
 
+-- Groups whose chain is not the one that their route names: demo alerts that were sent to one contact point.
+CREATE TABLE chosen_versions (
+    group_id INTEGER PRIMARY KEY,
+    version_id INTEGER NOT NULL REFERENCES chain_versions (id)
+) STRICT;
+
 -- The outbox. kind: 1 firing, 2 resolved. state: 1 pending, 2 sending, 3 delivered, 4 dead, 5 cancelled. due_at: when it
 -- is to be sent, a time of day decided at set_at. via_id: the contact point by whose calendar contact_id is on call.
 -- step: from 1, 0 for what is not of a step.
