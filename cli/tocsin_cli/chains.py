@@ -3,6 +3,7 @@
 The steps are in chain_steps.py. What `show` prints is a file for `--file`: what is not a step stands in comments.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 import click
@@ -22,6 +23,8 @@ from tocsin.v1.escalation_chains_pb2 import (
 from . import chain_steps, names, output, payloads, several
 from .commands import Group, Settings, notice, pass_settings
 from .connection import NOT_FOUND, USAGE, CommandError, Connection
+
+_RESOURCE = re.compile(r"contactPoints/[A-Za-z0-9_-]+")
 
 _COLUMNS = (
     output.Column("NAME"),
@@ -222,7 +225,7 @@ def _read(where: str, text: str, there: Sequence[ContactPoint]) -> EscalationSte
     def find(given: str) -> str | None:
         # What is spelled out as a resource name is the daemon's to know.
         found = names.CONTACT_POINTS.find(given, there)
-        return given if found is None and given.startswith("contactPoints/") else found
+        return given if found is None and _RESOURCE.fullmatch(given) else found
 
     try:
         return chain_steps.parse(text, find)
