@@ -175,7 +175,8 @@ def _contacts(rest: str, find: FindName) -> list[str]:
         return [whole]
     for (name, _), resource in zip(names, found, strict=True):
         if resource is None:
-            raise StepError(f"no contact point is called {name!r}: `tocsin contacts list` shows them")
+            quotes = "; a name with commas stands in double quotes" if len(names) > 1 else ""
+            raise StepError(f"no contact point is called {name!r}: `tocsin contacts list` shows them{quotes}")
     return [resource for resource in found if resource is not None]
 
 

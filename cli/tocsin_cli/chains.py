@@ -5,8 +5,10 @@ The steps are in chain_steps.py. What `show` prints is a file for `--file`: what
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import click
+import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from tocsin.v1.contact_points_pb2 import ContactPoint
@@ -25,6 +27,10 @@ from .commands import Group, Settings, notice, pass_settings
 from .connection import NOT_FOUND, USAGE, CommandError, Connection
 
 _RESOURCE = re.compile(r"contactPoints/[A-Za-z0-9_-]+")
+
+_REFUSED_STEP = re.compile(r"escalation_chain\.steps\[([0-9]{1,4})\]\S*: ")
+
+_Request = TypeVar("_Request", CreateEscalationChainRequest, UpdateEscalationChainRequest)
 
 _COLUMNS = (
     output.Column("NAME"),
@@ -95,7 +101,8 @@ def create(
                 "who is told? give --step, --file or --notify (or --nobody)", click.get_current_context()
             )
         chain.steps.extend(given)
-        created = daemon.call(daemon.chains.CreateEscalationChain, CreateEscalationChainRequest(escalation_chain=chain))
+        request = CreateEscalationChainRequest(escalation_chain=chain)
+        created = _store(daemon, daemon.chains.CreateEscalationChain, request, there)
     _print(settings, created, there)
 
 
@@ -165,7 +172,7 @@ def update(
         if not paths:
             raise click.UsageError("nothing to change: give at least one of the options", click.get_current_context())
         request = UpdateEscalationChainRequest(escalation_chain=chain, update_mask=FieldMask(paths=paths))
-        updated = daemon.call(daemon.chains.UpdateEscalationChain, request)
+        updated = _store(daemon, daemon.chains.UpdateEscalationChain, request, there)
     _print(settings, updated, there)
 
 
@@ -233,6 +240,25 @@ def _read(where: str, text: str, there: Sequence[ContactPoint]) -> EscalationSte
         raise CommandError(f"{where}, {text!r}: {error}", USAGE) from error
 
 
+def _store(
+    daemon: Connection,
+    method: "grpc.UnaryUnaryMultiCallable[_Request, EscalationChain]",
+    request: _Request,
+    there: Sequence[ContactPoint],
+) -> EscalationChain:
+    """Create or change a chain. Raises CommandError, which names the step that is refused as people wrote it."""
+    try:
+        return daemon.call(method, request)
+    except CommandError as error:
+        match = _REFUSED_STEP.match(error.message)
+        if match is None or int(match.group(1)) >= len(request.escalation_chain.steps):
+            raise
+        number = int(match.group(1))
+        step = chain_steps.format(request.escalation_chain.steps[number], _namer(there))
+        where, what = error.message[: match.end()], error.message[match.end() :]
+        raise CommandError(f"step {number + 1}, {step!r}: {what} ({where.rstrip(': ')})", error.exit_code) from error
+
+
 def _namer(there: Iterable[ContactPoint]) -> Callable[[str], str]:
     """Return what says how a contact point is called; empty where it is gone, or is called as another's id reads."""
     there = list(there)
@@ -260,6 +286,10 @@ def _print(settings: Settings, chain: EscalationChain, there: Sequence[ContactPo
     for label, value in fields:
         if value:
             click.echo(f"# {label}: {output.visible(value)}")
+    known = {contact.name for contact in there}
+    told = [name for step in chain.steps for name in step.notify.contact_points]
+    for name in dict.fromkeys(name for name in told if name not in known):
+        click.echo(f"# {name} is deleted: nobody is told there")
     name_of = _namer(there)
     for step in chain.steps:
         click.echo(output.visible(chain_steps.format(step, name_of)))

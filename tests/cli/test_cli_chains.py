@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import grpc
 import pytest
 from cli_program import Run
 from fake_daemon import FakeDaemon
@@ -67,6 +68,7 @@ def test_a_contact_point_that_is_gone_is_shown_by_its_name(run: Run, daemon: Fak
     daemon.add_chain("night", steps=[_notify("gone", "carla", "ben")])
     shown = run("chains", "show", "night").stdout
     assert shown.splitlines()[-1] == "notify contactPoints/gone, contactPoints/carla, Ben"
+    assert "# contactPoints/gone is deleted: nobody is told there" in shown.splitlines()
     assert run("chains", "update", "night", "--file", "-", stdin=shown.encode()).exit_code == 0
     (request,) = daemon.requests("UpdateEscalationChain")
     assert list(request.escalation_chain.steps) == [_notify("gone", "carla", "ben")]
@@ -91,6 +93,21 @@ def test_what_is_wrong_with_steps_is_said(
     assert result.exit_code in (2, 3)
     assert message in result.stderr
     assert not daemon.requests("CreateEscalationChain")
+
+
+def test_a_step_that_the_daemon_refuses_is_named(run: Run, daemon: FakeDaemon, people: None) -> None:
+    """What the daemon alone can know is said of the step as it was written, not of a field that is counted from 0."""
+    refusal = "escalation_chain.steps[1].within.time_zone: must be one of the IANA time zone database"
+    daemon.failures["CreateEscalationChain"] = (grpc.StatusCode.INVALID_ARGUMENT, refusal)
+    steps = ["--step", "notify Ben", "--step", "within 08:00-18:00 Europe/Nowhere"]
+    result = run("chains", "create", "Night", *steps)
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "tocsin: step 2, 'within 08:00-18:00 Europe/Nowhere': must be one of the IANA time zone database "
+        "(escalation_chain.steps[1].within.time_zone)\n"
+    )
+    daemon.failures["CreateEscalationChain"] = (grpc.StatusCode.INVALID_ARGUMENT, "escalation_chain.steps[7]: no")
+    assert run("chains", "create", "Night", *steps).stderr == "tocsin: escalation_chain.steps[7]: no\n"
 
 
 def test_a_file_without_steps_is_no_chain_for_nobody(run: Run, daemon: FakeDaemon, people: None) -> None:
