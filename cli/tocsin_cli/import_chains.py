@@ -53,7 +53,7 @@ def take_over(
             _create(daemon, made, outcome, dry_run)
         if outcome.word != "refused":
             became[made.oncall_id] = Chain(outcome.name or _NOT_YET, made.title)
-        if made.tells_nobody and outcome.word in ("created", "completed"):
+        if made.tells_nobody and outcome.word in ("created", "completed", "exists"):
             notice(visible(f"{made.title}: NOBODY is told by this chain: none of those whom it told is here"))
     for text in chosen:
         if (old := text.partition("=")[0]).casefold() not in directory.used:
@@ -109,8 +109,10 @@ def _complete(daemon: Connection, found: EscalationChain, made: ChainPlan, outco
 
 
 def is_part(there: Sequence[EscalationStep], wanted: Sequence[EscalationStep]) -> bool:
-    """Return whether steps are the wanted ones but for contact points, and steps that tell only such."""
+    """Return whether steps are the wanted ones but for contact points, and steps that tell only such; and but for
+    resolving, where they tell nobody."""
     rest = list(there)
+    tell = any(step.HasField("notify") for step in there)
     for step in wanted:
         if rest and rest[0] == step:
             del rest[0]
@@ -119,6 +121,6 @@ def is_part(there: Sequence[EscalationStep], wanted: Sequence[EscalationStep]) -
                 told = set(rest[0].notify.contact_points)
                 if told <= set(step.notify.contact_points):
                     del rest[0]
-        else:
+        elif tell or not step.HasField("resolve"):
             return False
     return not rest

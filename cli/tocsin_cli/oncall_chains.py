@@ -7,6 +7,7 @@ Rules
 - Who is told are people, schedules, teams, Slack's user groups and webhooks there, contact points here: those that are
   called the same, or whom the one who imports named. Nobody is guessed at.
 - People who take turns are all told: that is too many, but one of them is the right one.
+- A chain that tells nobody here, but did there, does not resolve either: alerts would be gone without a word.
 - A step that cannot be taken over, or tells nobody, is left out and named; so is one that could not stand where it is.
 """
 
@@ -118,8 +119,16 @@ def plan(chain: OnCallChain, directory: Directory, name_of: Callable[[str], str]
     told = any(step.HasField("notify") for step in made.steps)
     made.tells_nobody = not told and any(step.kind in _TELLING for step in chain.steps)
     if made.tells_nobody:
+        _leave_resolving_out(made)
         made.left.append("NOBODY is told by this chain as it is here")
     return made
+
+
+def _leave_resolving_out(made: ChainPlan) -> None:
+    if made.steps and made.steps[-1].HasField("resolve"):
+        made.steps.pop()
+        what, _, _ = made.taken.pop().partition(":")
+        made.left.append(f"{what}: groups would be resolved of which nobody was told; it is added with whom it tells")
 
 
 def _step(step: OnCallStep, what: str, made: ChainPlan, directory: Directory) -> EscalationStep | None:

@@ -194,7 +194,16 @@ def test_a_chain_that_tells_nobody_is_loud(daemon: FakeDaemon, importing: Import
     result = importing([chain("FNIGHT", "Night")], NIGHT, PEOPLE)
     assert result.exit_code == 1
     assert "Night: NOBODY is told by this chain" in result.stderr
-    assert _steps(daemon) == [step for step in STEPS if not step.startswith("notify")]
+    # It does not resolve either: groups would be gone of which nobody has heard.
+    assert _steps(daemon) == ["wait 15m", "within 08:00-18:30 UTC", "more-than 5 in 10m", "repeat 5"]
+    assert "step 7 (resolve): groups would be resolved of which nobody was told" in result.stdout
+    again = importing([chain("FNIGHT", "Night")], NIGHT, PEOPLE)
+    assert json.loads(again.stdout)["escalationChains"][0]["outcome"] == "exists"
+    assert "Night: NOBODY is told by this chain" in again.stderr
+    for name in ("anna", "ben", "primary"):
+        daemon.add_contact(name)
+    assert importing([chain("FNIGHT", "Night")], NIGHT, PEOPLE).exit_code == 0
+    assert _steps(daemon)[-1] == "resolve"
 
 
 def test_who_was_missing_is_added_by_a_later_run(
