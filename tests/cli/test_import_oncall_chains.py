@@ -243,3 +243,29 @@ def test_steps_of_strangers_are_said(importing: Importing) -> None:
     result = importing([integration()], [default_route()], [policy("FX", 0, "resolve")])
     assert "there are steps of escalation chains that are not in the files: FX" in result.stderr + result.stdout
     assert result.exit_code == 1
+
+
+def test_an_alias_may_be_that_of_several(daemon: FakeDaemon, importing: Importing) -> None:
+    """All contact points that share an alias are told; one that is called exactly so is told alone."""
+    daemon.add_contact("mail", display_name="Anna's mail", aliases=["anna"])
+    daemon.add_contact("phone", display_name="Anna's phone", aliases=["ANNA"])
+    lists = ([chain("F", "Night")], [policy("F", 0, "notify_persons", persons_to_notify=["UANNA"])], PEOPLE)
+    importing(*lists)
+    assert _steps(daemon) == ["notify Anna's mail, Anna's phone"]
+    del daemon.chains["escalationChains/e0"]
+    daemon.add_contact("all", display_name="anna")
+    importing(*lists)
+    assert _steps(daemon) == ["notify anna"]
+
+
+def test_whom_somebody_set_instead_is_left_alone(daemon: FakeDaemon, importing: Importing, everybody: None) -> None:
+    """A step that tells another than it would is somebody's work: it is not replaced, and that is said."""
+    lists = ([chain("FNIGHT", "Night")], NIGHT, PEOPLE)
+    importing(*lists)
+    other = daemon.chains["escalationChains/e0"].steps[0]
+    other.notify.contact_points[:] = ["contactPoints/other"]
+    result = importing(*lists)
+    (found,) = json.loads(result.stdout)["escalationChains"]
+    assert (result.exit_code, found["outcome"]) == (1, "differs")
+    assert "the steps: escalationChains/e0 has other ones" in found["notTaken"]
+    assert other.notify.contact_points == ["contactPoints/other"]
