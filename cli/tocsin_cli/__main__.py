@@ -6,15 +6,19 @@ import click
 
 from . import group_actions, group_removal, integration_actions, watch  # noqa: F401  (they add commands to nouns)
 from .audit import audit
+from .chains import chains
 from .commands import Root
 from .config import config
 from .connection import EXIT_CODES
+from .contacts import contacts
 from .groups import groups
 from .heartbeats import heartbeats
 from .import_oncall import import_
 from .integrations import integrations
+from .messages import messages
 from .metrics import metrics
 from .notes import notes
+from .on_call import oncall
 from .routes import routes
 from .templates import templates
 from .tokens import tokens, whoami
@@ -33,7 +37,9 @@ def tocsin() -> None:
 
 
 for command in (
-    *(integrations, routes, templates, groups, notes, heartbeats, tokens, whoami, audit, metrics, config, import_, up),
+    *(integrations, routes, templates, groups, notes, heartbeats),
+    *(contacts, chains, oncall, messages),
+    *(tokens, whoami, audit, metrics, config, import_, up),
 ):
     tocsin.add_command(command)
 

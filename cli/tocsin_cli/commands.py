@@ -27,7 +27,7 @@ class Settings:
 
     target: str = field(default_factory=lambda: os.environ.get("TOCSIN_TARGET") or connection.DEFAULT_TARGET)
     output: str = "table"
-    timeout: timedelta = connection.DEFAULT_TIMEOUT
+    timeout: timedelta | None = None
     token_file: Path | None = None
     ca_file: Path | None = field(default_factory=lambda: _path(os.environ.get("TOCSIN_CA_FILE")))
 
@@ -36,9 +36,9 @@ class Settings:
         """Whether programs read the output."""
         return self.output == "json"
 
-    def connect(self) -> connection.Connection:
-        """Return a connection to the daemon that the options name."""
-        return connection.Connection(self.target, self.timeout, self.token(), self.ca_file)
+    def connect(self, patience: timedelta = connection.DEFAULT_TIMEOUT) -> connection.Connection:
+        """Return a connection to the daemon that the options name; calls wait for `patience`, or --timeout."""
+        return connection.Connection(self.target, self.timeout or patience, self.token(), self.ca_file)
 
     def token(self) -> str | None:
         """Return the secret of the API token to use, if there is one."""
@@ -118,7 +118,8 @@ def common_options() -> list[click.Option]:
         CommonOption(
             ["--timeout"],
             type=durations.DURATION,
-            help=f"How long to wait for an answer. Default: {durations.format(connection.DEFAULT_TIMEOUT)}.",
+            help=f"How long to wait for an answer. Default: {durations.format(connection.DEFAULT_TIMEOUT)}; longer "
+            "where the daemon itself has to wait for others.",
             callback=_keep_timeout,
             expose_value=False,
         ),

@@ -10,6 +10,7 @@ import click
 
 from tocsin.v1.alert_groups_pb2 import (
     AlertGroup,
+    Escalation,
     Event,
     GetAlertGroupRequest,
     GetPayloadRequest,
@@ -143,7 +144,7 @@ def _all(daemon: Connection, request: ListAlertGroupsRequest) -> ListAlertGroups
 @click.argument("name", type=names.ALERT_GROUP)
 @pass_settings
 def show(settings: Settings, name: str) -> None:
-    """Show one group, with its notes, alerts and timeline. With -o json: the group alone."""
+    """Show one group, with who is told next, its notes, alerts and timeline. With -o json: the group alone."""
     with settings.connect() as daemon:
         group = daemon.call(daemon.groups.GetAlertGroup, GetAlertGroupRequest(name=name))
         if settings.json:
@@ -260,6 +261,7 @@ def _print_group(group: AlertGroup) -> None:
             ("sourceLink", group.source_link),
             ("collectedBy", group.collected_by),
             ("debug", "yes: nobody is told of it" if group.debug else ""),
+            ("escalation", _escalation(group.escalation) if group.HasField("escalation") else ""),
             ("receiver", group.receiver),
             ("externalUrl", group.external_url),
             ("groupingKey", group.grouping_key),
@@ -269,6 +271,21 @@ def _print_group(group: AlertGroup) -> None:
             ("lastNotificationTime", output.time_and_age(group, "last_notification_time")),
         ]
     )
+
+
+def _escalation(escalation: Escalation) -> str:
+    """Return how far a chain is: `Night (escalationChains/ID), step 2 of 5 in 4m`."""
+    chain = escalation.display_name
+    if escalation.escalation_chain:
+        chain = f"{chain} ({escalation.escalation_chain})" if chain else escalation.escalation_chain
+    step = f"step {escalation.next_step} of {escalation.step_count}"
+    if escalation.state == Escalation.PAUSED:
+        when = "waits for more alerts"
+    elif ahead := output.time_ahead(escalation, "next_time"):
+        when = f"in {ahead}, at {output.local_time(escalation, 'next_time')}"
+    else:
+        when = "now"
+    return f"{chain or 'a single contact point'}: {step} {when}"
 
 
 def _print_alerts(response: ListAlertsResponse) -> None:

@@ -54,11 +54,21 @@ def stop_maintenance(settings: Settings, name: str) -> None:
 
 @integrations.command()
 @click.argument("name", type=names.INTEGRATION)
+@click.option(
+    "--contact",
+    type=names.CONTACT_POINT,
+    metavar="NAME",
+    help="Tell this contact point alone, at once. Default: whom the chain of its route names.",
+)
 @pass_settings
-def demo(settings: Settings, name: str) -> None:
-    """Send a made-up alert the whole way of a real one, and print the name of the group that it opened."""
+def demo(settings: Settings, name: str, contact: str | None) -> None:
+    """Send a made-up alert the whole way of a real one, and print the name of the group that it opened.
+
+    People are told of it as of any other, by the chain of its route.
+    """
+    request = SendDemoAlertRequest(name=name, contact_point=contact or "")
     with settings.connect() as daemon:
-        response = daemon.call(daemon.integrations.SendDemoAlert, SendDemoAlertRequest(name=name))
+        response = daemon.call(daemon.integrations.SendDemoAlert, request)
     if settings.json:
         output.print_json(response)
     else:

@@ -1,9 +1,9 @@
-"""What Grafana OnCall's public API says about integrations and routes, read from files.
+"""What Grafana OnCall's public API says about integrations, routes and escalation chains, read from files.
 
-A file holds what `GET /api/v1/integrations/` and `GET /api/v1/routes/` return: pages (objects with `results`), one or
-several of them one after the other; or bare lists, single integrations and routes, or an object with the lists
-`integrations` and `routes`. In which file or order they come does not matter: a route is known by its
-`integration_id`, an integration by its `type`.
+A file holds what `GET /api/v1/integrations/` returns, or `routes`, `escalation_chains`, `escalation_policies` (the
+steps of chains), and `users`, `schedules` and `webhooks` (whose names the steps do not have, but only their ids): pages
+(objects with `results`), one or several of them one after the other; or bare lists, single things, or an object with
+lists of these names. In which file or order they come does not matter: each kind is known by fields that no other has.
 
 Nothing is guessed at. What is not JSON, or none of these, or has a field of a wrong kind, ends with an error that says
 where. What is missing for the whole (another page) is said as well, but is no error. Fields that are not known are left
@@ -12,7 +12,7 @@ alone: other versions of OnCall have others.
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -59,19 +59,52 @@ class OnCallIntegration:
     default_channels: Sequence[str]
 
 
+@dataclass(frozen=True)
+class OnCallStep:
+    """A step of a chain ("escalation policy"). `targets`: the ids of who is told, of whatever kind. `duration` in
+    seconds. What a step of its kind does not have is empty or None."""
+
+    id: str
+    kind: str
+    position: int
+    important: bool
+    targets: Sequence[str]
+    duration: int | None
+    time_from: str
+    time_to: str
+    alerts: int | None
+    minutes: int | None
+
+
+@dataclass(frozen=True)
+class OnCallChain:
+    """An escalation chain with its steps in their order."""
+
+    id: str
+    name: str
+    team: str
+    steps: Sequence[OnCallStep]
+
+
 @dataclass
 class Export:
-    """Everything that was read. `routes` by the integration's id, in their order. `missing`: what the files lack."""
+    """Everything that was read. `routes` by the integration's id, in their order. `called`: what users, schedules and
+    webhooks are called, by their ids; several names for each. `missing`: what the files lack."""
 
     integrations: list[OnCallIntegration] = field(default_factory=list)
     routes: dict[str, list[OnCallRoute]] = field(default_factory=dict)
+    chains: list[OnCallChain] = field(default_factory=list)
+    called: dict[str, Sequence[str]] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+
+
+_KINDS = ("integrations", "routes", "escalation_chains", "escalation_policies", "users", "schedules", "webhooks")
+_SCHEDULE_TYPES = ("web", "ical", "calendar")
 
 
 def read(texts: Mapping[str, str]) -> Export:
     """Return what the files hold together, by their names. Raises ExportError."""
-    integrations: dict[str, tuple[Mapping[str, Any], str]] = {}
-    routes: dict[str, tuple[Mapping[str, Any], str]] = {}
+    things: dict[str, dict[str, tuple[Mapping[str, Any], str]]] = {kind: {} for kind in _KINDS}
     export = Export()
     promised: dict[str, int] = {}
     for file, text in texts.items():
@@ -79,22 +112,36 @@ def read(texts: Mapping[str, str]) -> Export:
         for document, where in _documents(file, text):
             items = list(_items(document, where))
             for item, place in items:
-                _keep(routes if "integration_id" in item else integrations, item, place)
+                _keep(things[_kind_of(item, place)], item, place)
                 found_any = True
             if items and isinstance(document, dict) and isinstance(count := document.get("count"), int):
-                kind = "routes" if "integration_id" in items[0][0] else "integrations"
+                kind = _kind_of(*items[0])
                 promised[kind] = max(promised.get(kind, 0), count)
             found_any = found_any or document == [] or (isinstance(document, dict) and "results" in document)
         if not found_any:
             raise ExportError(f"{file}: there is nothing in it")
-    for kind, there in (("integrations", integrations), ("routes", routes)):
+    for kind, there in things.items():
         if (count := promised.get(kind, 0)) > len(there):
+            what = kind.replace("_", " ")
             export.missing.append(
-                f"the files have {len(there)} of {count} {kind}: the pages after the first are missing"
+                f"the files have {len(there)} of {count} {what}: the pages after the first are missing"
             )
-    export.integrations = [_integration(item, place) for item, place in integrations.values()]
+    export.integrations = [_integration(item, place) for item, place in things["integrations"].values()]
+    _read_routes(export, things["routes"].values())
+    _read_chains(export, things["escalation_chains"].values(), things["escalation_policies"].values())
+    for kind in ("users", "schedules", "webhooks"):
+        for item, place in things[kind].values():
+            names = [_text(item, field, place).strip() for field in ("username", "email", "name")]
+            export.called[_text(item, "id", place)] = [name for name in names if name]
+    return export
+
+
+_Placed = Iterable[tuple[Mapping[str, Any], str]]
+
+
+def _read_routes(export: Export, items: _Placed) -> None:
     known = {integration.id for integration in export.integrations}
-    for item, place in routes.values():
+    for item, place in items:
         route = _route(item, place)
         export.routes.setdefault(route.integration_id, []).append(route)
     for of_one in export.routes.values():
@@ -102,7 +149,20 @@ def read(texts: Mapping[str, str]) -> Export:
     strangers = sorted(set(export.routes) - known)
     if strangers:
         export.missing.append(f"there are routes of integrations that are not in the files: {', '.join(strangers)}")
-    return export
+
+
+def _read_chains(export: Export, chains: _Placed, policies: _Placed) -> None:
+    steps: dict[str, list[OnCallStep]] = {}
+    for item, place in policies:
+        steps.setdefault(_text(item, "escalation_chain_id", place), []).append(_step(item, place))
+    for item, place in chains:
+        id_ = _text(item, "id", place)
+        of_it = sorted(steps.pop(id_, []), key=lambda step: step.position)
+        name = _text(item, "name", place).strip()
+        export.chains.append(OnCallChain(id_, name, _text(item, "team_id", place), of_it))
+    if steps:
+        strangers = ", ".join(sorted(steps))
+        export.missing.append(f"there are steps of escalation chains that are not in the files: {strangers}")
 
 
 def _documents(file: str, text: str) -> Iterator[tuple[Any, str]]:
@@ -132,8 +192,8 @@ def _items(document: Any, where: str) -> Iterator[tuple[Mapping[str, Any], str]]
             yield _item(item, f"{where}[{index}]"), f"{where}[{index}]"
     elif isinstance(document, dict) and "results" in document:
         yield from _items(_list(document["results"], f"{where}: results"), f"{where}: results")
-    elif isinstance(document, dict) and ({"integrations", "routes"} & document.keys()) and "type" not in document:
-        for name in ("integrations", "routes"):
+    elif isinstance(document, dict) and (set(_KINDS) & document.keys()) and "type" not in document:
+        for name in _KINDS:
             if name in document:
                 inner = document[name]
                 # A page each is as good as a list each.
@@ -155,9 +215,27 @@ def _list(value: Any, where: str) -> list[Any]:
 def _item(item: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(item, dict):
         raise ExportError(f"{where}: an integration or a route is wanted, not {_kind(item)}")
-    if "integration_id" not in item and "type" not in item:
-        raise ExportError(f"{where}: neither an integration (it has no type) nor a route (it has no integration_id)")
+    _kind_of(item, where)
     return item
+
+
+def _kind_of(item: Mapping[str, Any], where: str) -> str:
+    """Return which of the kinds something is, by what it has. Raises ExportError."""
+    if "integration_id" in item:
+        return "routes"
+    if "escalation_chain_id" in item:
+        return "escalation_policies"
+    if "username" in item:
+        return "users"
+    if "type" in item:
+        return "schedules" if item["type"] in _SCHEDULE_TYPES and "link" not in item else "integrations"
+    if "trigger_type" in item or "http_method" in item:
+        return "webhooks"
+    if "name" in item and not {"email", "avatar_url"} & item.keys():  # those are teams
+        return "escalation_chains"
+    raise ExportError(
+        f"{where}: neither an integration (it has no type) nor a route (it has no integration_id), nor of a chain"
+    )
 
 
 def _keep(things: dict[str, tuple[Mapping[str, Any], str]], item: Mapping[str, Any], where: str) -> None:
@@ -205,6 +283,30 @@ def _route(item: Mapping[str, Any], where: str) -> OnCallRoute:
         is_default=is_default,
         escalation_chain=_text(item, "escalation_chain_id", where),
         channels=_channels(item),
+    )
+
+
+def _step(item: Mapping[str, Any], where: str) -> OnCallStep:
+    important = item.get("important")
+    targets: list[str] = []
+    for name in ("persons_to_notify", "persons_to_notify_next_each_time"):
+        ids = _value(item, name, list, "a list", where) or []
+        if not all(isinstance(id_, str) for id_ in ids):
+            raise ExportError(f"{where}: {name}: a list of texts is wanted")
+        targets += ids
+    for name in ("notify_on_call_from_schedule", "team_to_notify", "group_to_notify", "action_to_trigger"):
+        targets += [id_] if (id_ := _text(item, name, where)) else []
+    return OnCallStep(
+        id=_text(item, "id", where),
+        kind=_text(item, "type", where),
+        position=_number(item, "position", where) or 0,
+        important=important is True,
+        targets=targets,
+        duration=_number(item, "duration", where),
+        time_from=_text(item, "notify_if_time_from", where),
+        time_to=_text(item, "notify_if_time_to", where),
+        alerts=_number(item, "num_alerts_in_window", where),
+        minutes=_number(item, "num_minutes_in_window", where),
     )
 
 

@@ -7,12 +7,13 @@ Rules
 - The token comes with the link, so that Alertmanager's configuration has to change the host alone.
 - Templates keep their text; those that could not work here are left out, and the default holds. A condition in Jinja2
   stays as it is; a regular expression becomes the condition that searches the JSON of the payload, as OnCall did.
+- A route has the escalation chain here that its chain in OnCall became, if that was taken over.
 - A route that cannot be taken over leaves its alerts to the routes after it, the default one at last: nothing is lost.
 - Everything that OnCall says and that has no place here is named. What is not there is not named.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -45,11 +46,20 @@ _LONGEST_NAME, _LONGEST_DESCRIPTION = 150, 2_000
 _SHORTEST_INTERVAL, _LONGEST_INTERVAL = timedelta(seconds=10), timedelta(days=7)
 
 
+@dataclass(frozen=True)
+class Chain:
+    """The chain here that one of OnCall's became. `name` is its resource name, `title` what it is called."""
+
+    name: str
+    title: str
+
+
 @dataclass
 class Plan:
     """What is to be created. `taken` and `left` are lines for people; without `wanted` nothing is created.
 
-    `token` is secret; empty: a new one. `routes` in their order, without the default one.
+    `token` is secret; empty: a new one. `routes` in their order, without the default one, of which `default_chain` is
+    the chain, by its resource name.
     """
 
     oncall_id: str
@@ -58,6 +68,7 @@ class Plan:
     wanted: bool = True
     token: str = ""
     routes: list[Route] = field(default_factory=list)
+    default_chain: str = ""
     heartbeat_interval: timedelta | None = None
     taken: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
@@ -68,8 +79,16 @@ class Plan:
         return self.integration.display_name
 
 
-def plan(integration: OnCallIntegration, routes: Sequence[OnCallRoute], taken_names: set[str]) -> Plan:
-    """Return what becomes of an integration and its routes. Its name is added to `taken_names`, which it avoids."""
+def plan(
+    integration: OnCallIntegration,
+    routes: Sequence[OnCallRoute],
+    taken_names: set[str],
+    chains: Mapping[str, Chain] | None = None,
+) -> Plan:
+    """Return what becomes of an integration and its routes. Its name is added to `taken_names`, which it avoids.
+
+    `chains`: what became of OnCall's escalation chains, by their ids.
+    """
     made = Plan(integration.id, integration.type, Integration(type="alertmanager"))
     made.integration.display_name = _name(integration, made, taken_names)
     if integration.type not in _TYPES:
@@ -81,7 +100,7 @@ def plan(integration: OnCallIntegration, routes: Sequence[OnCallRoute], taken_na
         made.integration.description = integration.description[:_LONGEST_DESCRIPTION]
         made.taken.append("description")
     _take_templates(integration, made)
-    _take_routes(integration, routes, made)
+    _take_routes(integration, routes, made, chains or {})
     _take_heartbeat(integration, made)
     if integration.team:
         made.left.append(f"team {integration.team}: there are no teams here")
@@ -94,16 +113,24 @@ def plan(integration: OnCallIntegration, routes: Sequence[OnCallRoute], taken_na
 
 
 def _name(integration: OnCallIntegration, made: Plan, taken_names: set[str]) -> str:
-    """Return the name. In OnCall it is unique within a team, here everywhere: the second of a name bears its id."""
-    name = integration.name or f"OnCall {integration.id}"
-    if len(name) > _LONGEST_NAME or name in taken_names:
-        mark = f" ({integration.id})"
-        name = name[: _LONGEST_NAME - len(mark)] + mark
-        made.left.append(
-            f"its name as it was: it is {name!r} here, as names are unique and have 150 characters at most"
-        )
-    taken_names.add(name)
+    name, changed = unique_name(integration.name or f"OnCall {integration.id}", integration.id, taken_names)
+    if changed:
+        made.left.append(changed)
     return name
+
+
+def unique_name(name: str, oncall_id: str, taken_names: set[str]) -> tuple[str, str]:
+    """Return a name that is not taken, and what is to be said if it is another. It is added to `taken_names`.
+
+    In OnCall names are unique within a team, here everywhere: the second of a name bears its id.
+    """
+    changed = ""
+    if len(name) > _LONGEST_NAME or name in taken_names:
+        mark = f" ({oncall_id})"
+        name = name[: _LONGEST_NAME - len(mark)] + mark
+        changed = f"its name as it was: it is {name!r} here, as names are unique and have 150 characters at most"
+    taken_names.add(name)
+    return name, changed
 
 
 def _take_token(integration: OnCallIntegration, made: Plan) -> None:
@@ -144,7 +171,9 @@ def _why_no_template(name: str) -> str:
     return f"there is no {name.partition('.')[0].replace('_', ' ')} here"
 
 
-def _take_routes(integration: OnCallIntegration, routes: Sequence[OnCallRoute], made: Plan) -> None:
+def _take_routes(
+    integration: OnCallIntegration, routes: Sequence[OnCallRoute], made: Plan, chains: Mapping[str, Chain]
+) -> None:
     if not routes:
         made.left.append("routes: the files have none of it, not even the default one; GET /api/v1/routes/ lists them")
     for number, route in enumerate((route for route in routes if not route.is_default), 1):
@@ -155,14 +184,16 @@ def _take_routes(integration: OnCallIntegration, routes: Sequence[OnCallRoute], 
         if problem:
             made.left.append(f"{what}: {problem}; its alerts go to the routes after it")
             continue
-        made.routes.append(Route(jinja=condition, description=_description(route)))
+        chain = _take_chain(f"of {what}", route.escalation_chain, made, chains)
+        made.routes.append(Route(jinja=condition, description=_description(route), escalation_chain=chain))
         made.taken.append(what + (", as a search in the JSON of the payload" if route.kind == "regex" else ""))
         made.left.extend(f"something in {what}: {remark}" for remark in remarks)
-        made.left.extend(_ways(f"of {what}", route.escalation_chain, route.channels))
+        made.left.extend(_channels(f"of {what}", route.channels))
     default = next((route for route in routes if route.is_default), None)
     chain = integration.default_chain or (default.escalation_chain if default else "")
     channels = integration.default_channels or (default.channels if default else ())
-    made.left.extend(_ways("of the default route", chain, channels))
+    made.default_chain = _take_chain("of the default route", chain, made, chains)
+    made.left.extend(_channels("of the default route", channels))
 
 
 def _condition(integration: OnCallIntegration, route: OnCallRoute) -> tuple[str, str, tuple[str, ...]]:
@@ -187,10 +218,21 @@ def _description(route: OnCallRoute) -> str:
     return f"from OnCall: route {route.id}{chain}"
 
 
-def _ways(of: str, chain: str, channels: Sequence[str]) -> list[str]:
-    """Return that nobody is told here: of a route's escalation chain and channels."""
-    lines = [f"escalation chain {chain} {of}: there are none here"] if chain else []
-    return lines + [f"{channel} channel {of}: there is no {channel} here" for channel in channels]
+def _take_chain(of: str, oncall_id: str, made: Plan, chains: Mapping[str, Chain]) -> str:
+    """Return the resource name of a route's chain, empty where it has none or it is not here."""
+    if not oncall_id:
+        return ""
+    if (chain := chains.get(oncall_id)) is not None:
+        made.taken.append(f"escalation chain {chain.title!r} {of}")
+        return chain.name
+    why = "it was not created, or is not in the files (GET /api/v1/escalation_chains/ lists them)"
+    made.left.append(f"escalation chain {oncall_id} {of}: {why}")
+    return ""
+
+
+def _channels(of: str, channels: Sequence[str]) -> list[str]:
+    """Return that nothing is posted here to where a route posts in OnCall."""
+    return [f"{channel} channel {of}: a contact point in its chain can do that" for channel in channels]
 
 
 def _take_heartbeat(integration: OnCallIntegration, made: Plan) -> None:

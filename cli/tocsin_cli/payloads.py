@@ -40,6 +40,8 @@ def given(payload: str | None, group: str | None) -> dict[str, str]:
 
 def read_text(file: str) -> str:
     """Return what a file holds, or stdin for -. Raises CommandError for what cannot be read."""
+    if file == "-" and sys.stdin.isatty():
+        notice("type or paste it; Ctrl-D on a line of its own ends it")
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         return data.decode("utf-8")

@@ -20,9 +20,10 @@ _INTRODUCTION = """\
 `tocsin` asks and steers a running daemon over gRPC; `tocsin up` runs a trial of everything.
 
 Things have names: `integrations/ID`, `integrations/ID/heartbeat`, `alertGroups/42`, `alertGroups/42/notes/7`,
-`integrations/ID/routes/ID`, `apiTokens/ID`. Where the kind of thing is clear from the command, the bare `ID`, or `42`
-or `'#42'` for a group, `42/7` for a note, or `ID/ID` for a route, will do. Integrations may be given by what people
-call them as well.
+`alertGroups/42/messages/7`, `integrations/ID/routes/ID`, `contactPoints/ID`, `escalationChains/ID`, `apiTokens/ID`.
+Where the kind of thing is clear from the command, the bare `ID`, or `42` or `'#42'` for a group, `42/7` for a note or a
+message, or `ID/ID` for a route, will do. Integrations, contact points and chains may be given by what people call them
+as well.
 
 Durations are numbers with units, `10s`, `5m`, `1h30m`, `7d`; `0s` is none. A number without a unit is refused.
 
@@ -35,10 +36,32 @@ terminal nobody is asked.
 Timelines and the audit log name who did what: your login name, or what the environment variable `TOCSIN_ACTOR` says.
 Where a token is used its name is added, as in `ada via Ada's laptop`: the login name alone proves nothing.
 
+Secrets are read from files or from stdin, so that they stand on no command line, where other users of the machine could
+read them.
+
 Tables are for people: in local time, in colour on a terminal (unless `NO_COLOR` is set), and free to change. `-o json`
 is for programs: the API's messages in proto3 JSON, in which numbers of 64 bits are strings and values that are empty,
 zero or false are left out; the list of a list is always there.
 """
+
+
+_STEPS = """\
+One a line in a file, or one for each `--step`; `tocsin chains show` prints them the same way.
+[notifying.md](notifying.md#escalation-chains) says what each does.
+
+| step | |
+| --- | --- |
+| `wait DURATION` | `wait 5m`: 1 second to 7 days |
+| `notify NAME[, NAME...]` | `notify Anna`, `notify "Ben, mail", Carla`: up to 20 contact points |
+| `within [DAYS] HH:MM-HH:MM TIMEZONE` | `within Mon-Fri 08:00-18:00 Europe/Berlin`, `within Sat,Sun 22:00-06:00 UTC` |
+| `more-than N in DURATION` | `more-than 5 in 10m` |
+| `repeat N` | `repeat 3`: 1 to 5 |
+| `resolve` | the last step |
+
+A name with a comma, a quote, a backslash, or a `#` at its begin stands in double quotes, in which `\\"` is a quote and
+`\\\\` a backslash. Without quotes, `notify A, B` is the contact point `A, B` where there is one, else two; where all
+three are there it is refused. Days are `Mon` to `Sun`, with `-` and commas: those on which the hours begin; without
+any, every day. Empty lines, and those that begin with `#`, say nothing."""
 
 
 def reference() -> str:
@@ -56,6 +79,8 @@ def reference() -> str:
     ]
     for name, command in sorted(tocsin.commands.items()):
         lines += _section(command, f"tocsin {name}", depth=2)
+        if name == "chains":
+            lines += ["", "### Steps", "", _STEPS]
     return "\n".join(lines) + "\n"
 
 

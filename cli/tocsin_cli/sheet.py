@@ -49,7 +49,12 @@ tocsin groups list                  what fires, and what fired
 tocsin groups watch                 the same as it happens
 tocsin groups ack 1                 you are on it
 tocsin heartbeats set {name} --interval 3m
-                                    be told when no heartbeat came for three minutes
+                                    a group opens when no heartbeat came for three minutes
+tocsin contacts create Me --apprise-file -
+                                    where you are told: a line like mailtos://user:password@mail.example?to=me@mail.example
+tocsin contacts test Me             whether that works
+tocsin chains create Everything --notify Me --default
+                                    and be told of every group, at once; docs/notifying.md has the rest
 tocsin --help                       everything else
 """
 

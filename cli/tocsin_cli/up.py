@@ -13,6 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -100,11 +101,19 @@ class AddressType(click.ParamType[Address]):
     metavar="HOST:PORT",
     help="Where to take alerts. Default: 127.0.0.1:8080; 0.0.0.0:8080 takes them from other machines.",
 )
-def up(data: Path, http: Address) -> None:
+@click.option(
+    "--webhook-network",
+    "networks",
+    metavar="CIDR",
+    multiple=True,
+    help="A private network that webhooks and calendars may be at, such as 127.0.0.0/8; repeatable. Default: public "
+    "addresses only.",
+)
+def up(data: Path, http: Address, networks: Sequence[str]) -> None:
     """Try Tocsin: run everything in the foreground, until Ctrl-C.
 
     Starts a daemon and a gateway, creates an integration if there is none, and prints its URLs together with an
-    alertmanager.yml to paste.
+    alertmanager.yml to paste, and with what makes Tocsin tell you: a contact point and an escalation chain.
     """
     data = Path(os.path.abspath(data))
     listen = data / "tocsind.sock"
@@ -119,7 +128,7 @@ def up(data: Path, http: Address) -> None:
     except OSError as error:
         raise CommandError(f"cannot make the data folder {data}: {error.strerror}") from error
     _check_free(http)
-    trial = Trial(data, listen, http)
+    trial = Trial(data, listen, http, networks)
     try:
         trial.start()
         click.echo(trial.sheet())
@@ -137,12 +146,13 @@ class _Stopped(Exception):
 class Trial:
     """The daemon and the gateway, from start to stop."""
 
-    def __init__(self, data: Path, listen: Path, http: Address) -> None:
+    def __init__(self, data: Path, listen: Path, http: Address, networks: Sequence[str] = ()) -> None:
         """Prepare; nothing is started yet. From here on, stop signals are messages."""
         self._data = data
         self._listen = listen
         self._target = f"unix:{listen}"
         self._http = http
+        self._networks = networks
         self._inbox = Inbox()
         self._daemon: Child | None = None
         self._gateway: Child | None = None
@@ -203,6 +213,7 @@ class Trial:
 
     def _start_daemon(self) -> Child:
         arguments = ["--data", str(self._data), "--listen", self._target, "--external-url", self._http.external_url]
+        arguments += [f"--webhook-network={network}" for network in self._networks]
         return Child("tocsind", [sys.executable, "-m", "tocsind", *arguments], self._inbox)
 
     def _start_gateway(self) -> Child:

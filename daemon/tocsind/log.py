@@ -22,7 +22,8 @@ def configure(level: str) -> None:
     """Sets up structured logs for this process, from one of `LEVELS` upwards."""
     renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
     if sys.stderr.isatty():
-        renderer = structlog.dev.ConsoleRenderer()
+        # structlog's default shows the values of all variables with a traceback, secrets among them.
+        renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

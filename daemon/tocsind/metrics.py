@@ -11,6 +11,7 @@ Rules
 import platform
 import sqlite3
 from collections.abc import Iterable
+from enum import Enum
 from importlib import metadata
 
 from prometheus_client import (
@@ -26,15 +27,27 @@ from prometheus_client import (
 # No `_created` series: they double the number of lines, and nothing reads them.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # as the library has it
 
+ERRANDS = ("bulletin", "fetch", "http", "look")
 OPENINGS = ("new", "reopened", "unresolved")
 SCOPES = ("notifications", "beats", "total")
-WHEELS = ("heartbeat", "maintenance", "silence", "stale")
+MESSAGES = ("delivered", "failed", "dead", "cancelled")
+WHEELS = ("escalation", "heartbeat", "maintenance", "silence", "stale")
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _CALL_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_ERRAND_SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60)
 _LATENESS = (0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 60, 300)
+_DELAYS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600, 1_800, 3_600)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_000)
 _JOBS = (1, 2, 4, 8, 16, 32, 64)
+
+
+class EscalationProblem(Enum):
+    """What a step of an escalation chain needed and did not find."""
+
+    CONTACT_POINT = "contact_point"
+    ON_CALL = "on_call"
+    TIME_ZONE = "time_zone"
 
 
 class Metrics:
@@ -126,6 +139,14 @@ class Metrics:
             registry=registry,
         )
         self.groups_resolved = {reason: resolved.labels(reason) for reason in reasons}
+        problems = Counter(
+            "tocsin_escalation_problems_total",
+            "What steps of escalation chains needed and did not find: a contact_point that is deleted, somebody who is "
+            "on_call, a time_zone. The chains went on.",
+            ["problem"],
+            registry=registry,
+        )
+        self.escalation_problems = {problem: problems.labels(problem.value) for problem in EscalationProblem}
         self.template_failures = Counter(
             "tocsin_template_failures_total",
             "Templates and conditions of routes that failed, or rested because they had taken too long.",
@@ -142,6 +163,53 @@ class Metrics:
             "Processes that render templates which were replaced, because a template took too long or broke them.",
             registry=registry,
         )
+        self.calendar_failures = Counter(
+            "tocsin_calendar_failures_total",
+            "Attempts to read the calendar of a contact point again that failed; the last good copy is used.",
+            registry=registry,
+        )
+        messages = Counter(
+            "tocsin_messages_total",
+            "Messages to contact points, by what became of them: delivered, failed and tried again later (each time "
+            "anew), dead after the last attempt, or cancelled because nobody needed them any more.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.messages = {outcome: messages.labels(outcome) for outcome in MESSAGES}
+        self.message_delay = Histogram(
+            "tocsin_message_delay_seconds",
+            "Time from the decision that somebody is told to the record that the message was delivered.",
+            buckets=_DELAYS,
+            registry=registry,
+        )
+        self.courier_restarts = Counter(
+            "tocsin_courier_restarts_total",
+            "Processes for what goes out over the network that ended unasked, or were replaced because too much hung.",
+            registry=registry,
+        )
+        self.courier_up = Gauge(
+            "tocsin_courier_up",
+            "Whether there is a process for what goes out over the network; it is started when it is first needed.",
+            registry=registry,
+        )
+        errands = Counter(
+            "tocsin_errands_total",
+            "What was sent or fetched over the network, by kind (http: a webhook, bulletin: a message over apprise, "
+            "fetch: a calendar, look: an address that was checked) and outcome.",
+            ["kind", "outcome"],
+            registry=registry,
+        )
+        self.errands = {
+            (kind, outcome): errands.labels(kind, outcome) for kind in ERRANDS for outcome in ("done", "failed")
+        }
+        errand_seconds = Histogram(
+            "tocsin_errand_seconds",
+            "Time that these took, the wait for their turn included.",
+            ["kind"],
+            buckets=_ERRAND_SECONDS,
+            registry=registry,
+        )
+        self.errand_seconds = {kind: errand_seconds.labels(kind) for kind in ERRANDS}
         self.watchers = Gauge(
             "tocsin_watchers",
             "Streams on which somebody watches alert groups or events.",

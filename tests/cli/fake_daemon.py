@@ -2,7 +2,8 @@
 
 It has no rules of its own (any action is allowed in any state): what the real daemon makes of a call is tested with
 the real daemon. Tests look at `calls` for what was asked, and put things into `alert_groups` and the like themselves.
-Tokens, the audit log, notes and metrics are in fake_records.py, routes and previews in fake_routing.py.
+Tokens, the audit log, notes and metrics are in fake_records.py, routes and previews in fake_routing.py, contact points,
+chains and messages in fake_telling.py.
 """
 
 import queue
@@ -14,7 +15,8 @@ from typing import Any
 
 import grpc
 from fake_records import now, page_of
-from fake_routing import FakeRouting, refuse_fields
+from fake_routing import refuse_fields
+from fake_telling import FakeTelling
 from google.protobuf.empty_pb2 import Empty
 
 from tocsin.v1 import alert_groups_pb2 as groups_api
@@ -27,7 +29,7 @@ from tocsin.v1.integrations_pb2_grpc import IntegrationServiceServicer, add_Inte
 State = groups_api.AlertGroup.State
 
 
-class FakeDaemon(FakeRouting, AlertGroupServiceServicer, HeartbeatServiceServicer, IntegrationServiceServicer):
+class FakeDaemon(FakeTelling, AlertGroupServiceServicer, HeartbeatServiceServicer, IntegrationServiceServicer):
     """All services on one socket."""
 
     def __init__(self, target: str) -> None:
@@ -56,6 +58,7 @@ class FakeDaemon(FakeRouting, AlertGroupServiceServicer, HeartbeatServiceService
         self._server = grpc.server(ThreadPoolExecutor(16))
         self.add_records_to(self._server)
         self.add_routing_to(self._server)
+        self.add_telling_to(self._server)
         add_AlertGroupServiceServicer_to_server(self, self._server)
         add_HeartbeatServiceServicer_to_server(self, self._server)
         add_IntegrationServiceServicer_to_server(self, self._server)

@@ -18,11 +18,12 @@ from tocsin.v1.templates_pb2_grpc import TemplateServiceServicer, add_TemplateSe
 
 
 class FakeRouting(FakeRecords, RouteServiceServicer, TemplateServiceServicer):
-    """Two services more. `routes` by the integration's name, without the default ones."""
+    """Two services more. `routes` and `default_routes` by the integration's name."""
 
     def __init__(self) -> None:
         super().__init__()
         self.routes: dict[str, list[routes_api.Route]] = {}
+        self.default_routes: dict[str, routes_api.Route] = {}
         self.refused_conditions: dict[str, tuple[grpc.StatusCode, str]] = {}
         self.test_result = routes_api.TestRoutesResponse()
         self.preview = templates_api.PreviewTemplateResponse()
@@ -62,7 +63,7 @@ class FakeRouting(FakeRecords, RouteServiceServicer, TemplateServiceServicer):
     def ListRoutes(self, request: Any, context: grpc.ServicerContext) -> routes_api.ListRoutesResponse:
         self._called("ListRoutes", request, context)
         routes = self.routes.get(request.parent, [])
-        default = routes_api.Route(name=f"{request.parent}/routes/default", position=len(routes))
+        default = self._default_route(request.parent)
         page, token = page_of([*routes, default], request)
         return routes_api.ListRoutesResponse(routes=page, next_page_token=token)
 
@@ -99,8 +100,14 @@ class FakeRouting(FakeRecords, RouteServiceServicer, TemplateServiceServicer):
 
     # -- inside
 
+    def _default_route(self, parent: str) -> routes_api.Route:
+        route = self.default_routes.setdefault(parent, routes_api.Route(name=f"{parent}/routes/default"))
+        route.position = len(self.routes.get(parent, []))
+        return route
+
     def _route(self, name: str, context: grpc.ServicerContext) -> routes_api.Route:
-        siblings = self.routes.get(name.partition("/routes/")[0], [])
+        parent = name.partition("/routes/")[0]
+        siblings = [*self.routes.get(parent, []), self._default_route(parent)]
         return self._find({route.name: route for route in siblings}, name, context)
 
     def _number(self, parent: str) -> None:

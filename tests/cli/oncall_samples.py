@@ -73,3 +73,32 @@ def page(results: list[dict[str, Any]], count: int | None = None) -> dict[str, A
         "current_page_number": 1,
         "total_pages": 1,
     }
+
+
+def chain(id_: str, name: str, **values: Any) -> dict[str, Any]:
+    """Return an escalation chain."""
+    return {"id": id_, "name": name, "team_id": None} | values
+
+
+def policy(of: str, position: int, kind: str, **values: Any) -> dict[str, Any]:
+    """Return a step of an escalation chain, with the fields that one of its kind has."""
+    return {"id": f"E{of}{position}", "escalation_chain_id": of, "position": position, "type": kind} | values
+
+
+def user(id_: str, username: str) -> dict[str, Any]:
+    """Return a user."""
+    mail = f"{username}@example.org"
+    return {
+        "id": id_,
+        "email": mail,
+        "slack": None,
+        "username": username,
+        "role": "user",
+        "timezone": "UTC",
+        "teams": [],
+    }
+
+
+def schedule(id_: str, name: str) -> dict[str, Any]:
+    """Return a schedule."""
+    return {"id": id_, "team_id": None, "name": name, "type": "web", "time_zone": "UTC", "on_call_now": [], "slack": {}}

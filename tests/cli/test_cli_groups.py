@@ -7,7 +7,7 @@ import pytest
 from cli_program import Run
 from fake_daemon import FakeDaemon, State, now
 
-from tocsin.v1.alert_groups_pb2 import Alert, Event
+from tocsin.v1.alert_groups_pb2 import Alert, Escalation, Event
 
 
 def _events(daemon: FakeDaemon, group: str, *events: Event) -> None:
@@ -278,3 +278,33 @@ def test_show_tells_the_annotations(run: Run, daemon: FakeDaemon) -> None:
     daemon.alerts["alertGroups/1"] = [alert]
     for command in ("show", "alerts"):
         assert '{summary="it is high"}' in run("groups", command, "1").stdout
+
+
+def test_show_tells_who_is_told_next(run: Run, daemon: FakeDaemon) -> None:
+    """`show` has the chain, its next step and when; or for what it waits."""
+    group = daemon.add_group(1)
+    group.escalation.CopyFrom(
+        Escalation(escalation_chain="escalationChains/night", display_name="Night", next_step=2, step_count=5)
+    )
+    group.escalation.state = Escalation.State.WAITING
+    group.escalation.next_time.FromDatetime(now() + timedelta(minutes=4, seconds=10))
+    lines = run("groups", "show", "1").stdout.splitlines()
+    (line,) = [line for line in lines if line.startswith("escalation: ")]
+    assert line.startswith("escalation: Night (escalationChains/night): step 2 of 5 in 4m, at 20")
+    group.escalation.state = Escalation.State.PAUSED
+    group.escalation.ClearField("next_time")
+    shown = run("groups", "show", "1").stdout
+    assert "escalation: Night (escalationChains/night): step 2 of 5 waits for more alerts" in shown
+    daemon.add_group(2)
+    assert "escalation" not in run("groups", "show", "2").stdout
+
+
+def test_timeline_tells_of_messages_in_words(run: Run, daemon: FakeDaemon) -> None:
+    """Every kind of event has words."""
+    daemon.add_group(7)
+    kinds = [kind for kind in Event.Kind.values() if kind]
+    _events(daemon, "alertGroups/7", *(Event(revision=kind, kind=kind, reason="so") for kind in kinds))
+    lines = run("groups", "timeline", "7").stdout.splitlines()[1:]
+    assert len(lines) == len(kinds)
+    for words in ("escalation started", "escalation problem", "notified", "delivery failed", "delivery given up"):
+        assert any(f" {words} " in line for line in lines), words

@@ -63,6 +63,15 @@ def test_demo_prints_the_group(run: Run, daemon: FakeDaemon) -> None:
     assert json.loads(run("integrations", "demo", "one", "-o", "json").stdout) == {"alertGroup": "alertGroups/2"}
 
 
+def test_demo_tells_one_contact_point(run: Run, daemon: FakeDaemon) -> None:
+    """--contact is sent; without it whom the chain names is told."""
+    daemon.add_integration("one")
+    daemon.add_contact("anna")
+    run("integrations", "demo", "one")
+    run("integrations", "demo", "one", "--contact", "Anna")
+    assert [request.contact_point for request in daemon.requests("SendDemoAlert")] == ["", "contactPoints/anna"]
+
+
 @pytest.mark.parametrize(
     ("given", "sent", "shown"), [("0", 0, "off"), ("10", 10, "10 in 5m"), ("default", None, "default")]
 )

@@ -145,3 +145,40 @@ def test_test_takes_one_payload(run: Run, daemon: FakeDaemon, tmp_path: Path) ->
     ):
         assert run("routes", "test", "one", *options).exit_code == 2
     assert not daemon.requests("TestRoutes")
+
+
+def test_a_route_has_a_chain(run: Run, daemon: FakeDaemon) -> None:
+    """--chain takes a name, and nothing for none; who is told of the resolution is sent where it was said."""
+    daemon.add_integration("one")
+    daemon.add_chain("night", display_name="Night, all")
+    run("routes", "create", "one", "--matchers", "a=b", "--chain", "Night, all", "--notify-on-resolve")
+    assert run("routes", "update", "one/r0", "--chain", "", "--no-notify-on-resolve").exit_code == 0
+    (created,), (updated,) = daemon.requests("CreateRoute"), daemon.requests("UpdateRoute")
+    assert (created.route.escalation_chain, created.route.notify_on_resolve) == ("escalationChains/night", True)
+    assert list(updated.update_mask.paths) == ["escalation_chain", "notify_on_resolve"]
+    assert (updated.route.escalation_chain, updated.route.notify_on_resolve) == ("", False)
+    assert run("routes", "update", "one/r0", "--chain", "No such").exit_code == 3
+
+
+def test_the_default_route_has_a_chain(run: Run, daemon: FakeDaemon) -> None:
+    """The default route is updated by the name of its integration."""
+    daemon.add_integration("one", display_name="The one")
+    daemon.add_chain("night")
+    result = run("routes", "update", "The one/default", "--chain", "night")
+    assert result.exit_code == 0, result.stderr
+    assert daemon.default_routes["integrations/one"].escalation_chain == "escalationChains/night"
+    assert {"escalationChain: escalationChains/night", "toldBy: Night", "notifyOnResolve: no"} <= set(
+        result.stdout.splitlines()
+    )
+
+
+def test_list_says_who_is_told(run: Run, daemon: FakeDaemon) -> None:
+    """Each route has its chain, or the one that is the default, or says that nobody is told."""
+    daemon.add_integration("one")
+    daemon.add_chain("night")
+    daemon.add_route("integrations/one", matchers="a=b", escalation_chain="escalationChains/night")
+    first, second = run("routes", "list", "one").stdout.splitlines()[1:]
+    assert first.split()[3:] == ["Night"]
+    assert second.endswith("none: nobody is told")
+    daemon.add_chain("day", is_default=True)
+    assert run("routes", "list", "one").stdout.splitlines()[2].endswith("Day (the default)")

@@ -10,6 +10,7 @@ from fake_daemon import FakeDaemon, State, now
 from rich.cells import cell_len
 
 from tocsin.v1.alert_groups_pb2 import Event
+from tocsin.v1.messages_pb2 import Message
 from tocsin_cli import output
 
 ESCAPE = "\x1b["
@@ -115,3 +116,22 @@ def test_a_state_newer_than_this_program_is_shown_as_a_number() -> None:
     assert output.enum_word(Event(kind=99), "kind") == "99"  # type: ignore[arg-type]
     assert output.enum_word(Event(kind=Event.Kind.NEW_ALERTS), "kind") == "new alerts"
     assert output.enum_word(Event(), "kind") == ""
+
+
+def test_who_is_waited_for_is_told(run: Run, daemon: FakeDaemon) -> None:
+    """Where stdin is a terminal that is read as a file, a line says what is waited for; a pipe needs none."""
+    arguments = ["contacts", "create", "Me", "--apprise-file", "-"]
+    code, seen = on_terminal(daemon, *arguments, typed="mailto://x@mail.example\n\x04")
+    assert (code, "Ctrl-D on a line of its own ends it" in seen) == (0, True)
+    assert daemon.requests("CreateContactPoint")[0].contact_point.apprise.url == "mailto://x@mail.example"
+    assert "Ctrl-D" not in run(*arguments, stdin=b"mailto://x@mail.example\n").output
+
+
+def test_retrying_all_asks_on_a_terminal(daemon: FakeDaemon) -> None:
+    """What --dead finds is shown and asked about; a no changes nothing, and --yes is not asked."""
+    daemon.add_message(1, 7, state=Message.DEAD, contact_point="contactPoints/gone")
+    code, seen = on_terminal(daemon, "messages", "retry", "--dead", typed="n\n")
+    assert (code, "Send 1 message again?" in seen, "nothing was changed" in seen) == (1, True, True)
+    assert not daemon.requests("RetryMessage")
+    assert on_terminal(daemon, "messages", "retry", "--dead", "--yes")[0] == 0
+    assert len(daemon.requests("RetryMessage")) == 1

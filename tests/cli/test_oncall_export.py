@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oncall_samples import default_route, integration, page, route
+from oncall_samples import chain, default_route, integration, page, policy, route, schedule, user
 
 from tocsin_cli.oncall_export import ExportError, read
 
@@ -95,6 +95,26 @@ def test_a_page_that_is_missing_is_noticed() -> None:
     ]
 
 
+def test_each_kind_is_known_by_what_it_has() -> None:
+    """Chains with their steps in order, and what users, schedules and webhooks are called; teams are none of these."""
+    things = [
+        chain("F1", " Night "),
+        policy("F1", 1, "notify_persons", persons_to_notify=["U1"], important=True),
+        policy("F1", 0, "wait", duration=60),
+        user("U1", "anna"),
+        schedule("S1", "Primary"),
+        {"id": "W1", "name": "Hook", "trigger_type": "escalation", "http_method": "POST", "url": "https://x"},
+    ]
+    export = read({"f": json.dumps({"escalation_chains": things[:1], "users": things[3:4]}), "g": json.dumps(things)})
+    (found,) = export.chains
+    assert (found.id, found.name, [step.kind for step in found.steps]) == ("F1", "Night", ["wait", "notify_persons"])
+    assert (found.steps[0].duration, found.steps[1].targets, found.steps[1].important) == (60, ["U1"], True)
+    assert export.called == {"U1": ["anna", "anna@example.org"], "S1": ["Primary"], "W1": ["Hook"]}
+    assert not export.integrations
+    with pytest.raises(ExportError, match="neither an integration"):
+        read({"f": json.dumps([{"id": "T1", "name": "Team", "email": "t@example.org", "avatar_url": ""}])})
+
+
 def test_half_characters_are_replaced() -> None:
     """JSON can say half of a character of two; nothing after it could carry that."""
     export = read({"f": '[{"type": "a", "id": "C", "name": "x\\ud800"}]'})
@@ -106,7 +126,22 @@ _values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=5,
 )
-_fields = st.sampled_from([*integration(), *route("R", "x"), "detail", "results", "integrations", "routes", "count"])
+_fields = st.sampled_from(
+    [
+        *integration(),
+        *route("R", "x"),
+        *policy("F", 0, "wait"),
+        "persons_to_notify",
+        "username",
+        "detail",
+        "results",
+        "integrations",
+        "routes",
+        "escalation_chains",
+        "users",
+        "count",
+    ]
+)
 
 
 @given(st.lists(st.dictionaries(_fields, _values, max_size=8) | _values, max_size=3) | _values)

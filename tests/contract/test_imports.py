@@ -9,6 +9,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 OURS = ("tocsin", "tocsind", "tocsin_gateway", "tocsin_cli")
 
+# What runs in the courier's process, but for what its worker alone may have.
+COURIER = [
+    "tocsind.clock",
+    *(f"tocsind.courier.{each}" for each in ("addresses", "deadline", "exchange", "scrub", "webhook", "wire")),
+]
+
 # Folder or file, and what of ours it may import beside itself.
 ARROWS = {
     "daemon/tocsind/domain": ["tocsind.domain"],
@@ -28,10 +34,37 @@ ARROWS = {
     "daemon/tocsind/rendering/variables.py": ["tocsind.domain.template"],
     "daemon/tocsind/rendering/sandbox.py": ["tocsind.rendering.filters"],
     "daemon/tocsind/rendering/filters.py": [],
+    "daemon/tocsind/ical": ["tocsind.ical", "tocsind.domain"],
+    # What runs in the process that reads a calendar knows nothing of the daemon.
+    "daemon/tocsind/ical/__main__.py": ["tocsind.ical.worker"],
+    "daemon/tocsind/ical/worker.py": ["tocsind.ical.reading", "tocsind.ical.wire"],
+    "daemon/tocsind/ical/reading.py": ["tocsind.ical.lines", "tocsind.ical.wire", "tocsind.domain.shift"],
+    "daemon/tocsind/ical/lines.py": [],
+    "daemon/tocsind/ical/wire.py": [],
     "daemon/tocsind/courier": ["tocsind.courier", "tocsind.domain", "tocsind.clock", "tocsind.metrics"],
+    # What runs in the courier's process knows nothing of the daemon but how to read its clock, and what the two say to
+    # each other.
+    "daemon/tocsind/courier/__main__.py": ["tocsind.courier.worker"],
+    "daemon/tocsind/courier/worker.py": [*COURIER, *(f"tocsind.courier.{each}" for each in ("fetch", "services"))],
+    **{f"daemon/tocsind/courier/{name}.py": COURIER for name in ("exchange", "fetch", "services", "webhook")},
+    "daemon/tocsind/courier/addresses.py": ["tocsind.courier.deadline"],
+    "daemon/tocsind/courier/deadline.py": ["tocsind.clock"],
+    "daemon/tocsind/courier/scrub.py": [],
+    "daemon/tocsind/courier/wire.py": [],
+    # The daemon's side takes nothing of what speaks to the network.
+    **{
+        f"daemon/tocsind/courier/{name}.py": [
+            *(f"tocsind.courier.{each}" for each in ("deadline", "process", "wire")),
+            "tocsind.domain",
+            "tocsind.clock",
+            "tocsind.metrics",
+        ]
+        for name in ("courier", "process")
+    },
     "daemon/tocsind/engine": [
         "tocsind.engine",
         "tocsind.rendering",
+        "tocsind.ical",
         "tocsind.courier",
         "tocsind.sqlite",
         "tocsind.domain",
@@ -117,19 +150,23 @@ def test_the_domain_is_pure() -> None:
     """Beside itself it imports the standard library alone, and nothing of that which touches the world."""
     allowed = {
         "array",
+        "base64",
+        "bisect",
         "collections",
         "datetime",
         "dataclasses",
         "enum",
         "functools",
         "hashlib",
+        "heapq",
         "hmac",
         "re2",
         "secrets",
         "typing",
         "re",
         "math",
-        # The rules of time zones, which are data.
+        # The rules of time zones, and what letters are the same, which are data.
+        "unicodedata",
         "zoneinfo",
     }
     for path in modules("daemon/tocsind/domain"):
@@ -137,6 +174,18 @@ def test_the_domain_is_pure() -> None:
             {name.split(".")[0] for _, name in imported(path.read_text(), "tocsind.domain")} - allowed - {"tocsind"}
         )
         assert foreign == set(), path
+
+
+def test_only_the_courier_has_libraries_that_reach_out() -> None:
+    """apprise and what it brings along is imported by one module, which runs in the courier's process."""
+    outward = {"apprise", "requests", "urllib3", "smtplib"}
+    found = {
+        str(path.relative_to(ROOT / "daemon/tocsind"))
+        for path in modules("daemon/tocsind")
+        if outward & {name.split(".")[0] for _, name in imported(path.read_text(), package_of(path))}
+    }
+
+    assert found == {"courier/services.py"}
 
 
 def test_the_check_sees_a_forbidden_import() -> None:

@@ -3,8 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from chain_making import Chain, make_chain, resolve, wait
 from changing import make_route, make_token, write_note
+from contact_samples import make_contact, webhook
 from fake_clock import HOUR
+from posting import add_given_up
 from running_daemon import Integration, RunningDaemon, duration
 
 from tocsin.v1 import (
@@ -12,10 +15,16 @@ from tocsin.v1 import (
     access_pb2_grpc,
     alert_groups_pb2,
     alert_groups_pb2_grpc,
+    contact_points_pb2,
+    contact_points_pb2_grpc,
+    escalation_chains_pb2,
+    escalation_chains_pb2_grpc,
     heartbeats_pb2,
     heartbeats_pb2_grpc,
     integrations_pb2,
     integrations_pb2_grpc,
+    messages_pb2,
+    messages_pb2_grpc,
     notes_pb2,
     notes_pb2_grpc,
     routes_pb2,
@@ -27,8 +36,11 @@ Make = Callable[[RunningDaemon], Any]
 _STUBS: Mapping[str, Any] = {
     "AccessService": access_pb2_grpc.AccessServiceStub,
     "AlertGroupService": alert_groups_pb2_grpc.AlertGroupServiceStub,
+    "ContactPointService": contact_points_pb2_grpc.ContactPointServiceStub,
+    "EscalationChainService": escalation_chains_pb2_grpc.EscalationChainServiceStub,
     "HeartbeatService": heartbeats_pb2_grpc.HeartbeatServiceStub,
     "IntegrationService": integrations_pb2_grpc.IntegrationServiceStub,
+    "MessageService": messages_pb2_grpc.MessageServiceStub,
     "NoteService": notes_pb2_grpc.NoteServiceStub,
     "RouteService": routes_pb2_grpc.RouteServiceStub,
 }
@@ -76,6 +88,11 @@ def _route(make: Callable[[str], Any]) -> Make:
         return make(names[0])
 
     return made
+
+
+def _chain(make: Callable[[str], Any]) -> Make:
+    """A request about a new escalation chain."""
+    return lambda daemon: make(make_chain(daemon, "ops", wait(HOUR)).name)
 
 
 def _heartbeat(verb: str, *before: str) -> Make:
@@ -127,6 +144,9 @@ MUTATIONS: dict[str, Make] = {
         lambda name: notes_pb2.UpdateNoteRequest(note=notes_pb2.Note(name=name, text="new"))
     ),
     "NoteService.DeleteNote": _note(lambda name: notes_pb2.DeleteNoteRequest(name=name)),
+    "MessageService.RetryMessage": lambda daemon: messages_pb2.RetryMessageRequest(
+        name=add_given_up(daemon, daemon.fire(daemon.integration()))
+    ),
     "IntegrationService.CreateIntegration": lambda daemon: integrations_pb2.CreateIntegrationRequest(
         integration=Integration(display_name="prod", type="alertmanager")
     ),
@@ -158,6 +178,28 @@ MUTATIONS: dict[str, Make] = {
     ),
     "RouteService.MoveRoute": _route(lambda name: routes_pb2.MoveRouteRequest(name=name, position=1)),
     "RouteService.DeleteRoute": _route(lambda name: routes_pb2.DeleteRouteRequest(name=name)),
+    "EscalationChainService.CreateEscalationChain": lambda daemon: escalation_chains_pb2.CreateEscalationChainRequest(
+        escalation_chain=Chain(display_name="new", steps=[wait(HOUR)])
+    ),
+    "EscalationChainService.UpdateEscalationChain": _chain(
+        lambda name: escalation_chains_pb2.UpdateEscalationChainRequest(
+            escalation_chain=Chain(name=name, display_name="dev", steps=[resolve()])
+        )
+    ),
+    "EscalationChainService.DeleteEscalationChain": _chain(
+        lambda name: escalation_chains_pb2.DeleteEscalationChainRequest(name=name)
+    ),
+    "ContactPointService.CreateContactPoint": lambda daemon: contact_points_pb2.CreateContactPointRequest(
+        contact_point=contact_points_pb2.ContactPoint(display_name="a new hook", webhook=webhook())
+    ),
+    "ContactPointService.UpdateContactPoint": lambda daemon: contact_points_pb2.UpdateContactPointRequest(
+        contact_point=contact_points_pb2.ContactPoint(
+            name=make_contact(daemon).name, description="new", webhook={"method": "PUT"}
+        )
+    ),
+    "ContactPointService.DeleteContactPoint": lambda daemon: contact_points_pb2.DeleteContactPointRequest(
+        name=make_contact(daemon).name
+    ),
     "AccessService.CreateApiToken": _new_token,
     "AccessService.DeleteApiToken": lambda daemon: access_pb2.DeleteApiTokenRequest(
         name=make_token(daemon, "robot").name

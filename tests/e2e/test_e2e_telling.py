@@ -6,9 +6,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from early import early
+from hearing import answer, mailbox, receiving
 from neighbours import NEEDS_ALERTMANAGER, NEEDS_PROMETHEUS, Alertmanager, Demo, prometheus, webhook
 from processes import Processes, Stack, notification, running_stack, until
-from receivers import answer, mailbox, receiving
 
 from tocsin.v1 import contact_points_pb2
 from tocsin.v1.alert_groups_pb2 import AlertGroup

@@ -1,15 +1,32 @@
-"""What the daemon and its courier say to each other.
+"""What the daemon and its courier say to each other, over one stream socket.
 
-A frame is four bytes with the length of what follows (big-endian), and a message as MessagePack. Many errands are under
-way at once; answers come in any order, and bear the number of their errand.
+A frame is four bytes with the length of what follows (big-endian), and a message as MessagePack. The courier says
+`READY` when it can take errands; the daemon sends a `Sent` for each, and the courier answers with an `Answer`. Many
+errands are under way at once; answers come in any order, and bear the number of their errand. Whoever reads something
+that is no such frame closes the socket: nothing after it could be trusted.
 """
+
+from collections.abc import Iterator
 
 import msgspec
 
+HEAD = 4
+"""Bytes of the length before a frame."""
+
+MOST = 16 * 1024 * 1024
+"""Bytes of the longest frame: a calendar of 4 MiB, or a webhook's body, with room to spare."""
+
+MOST_UNDER_WAY = 512
+"""Errands that are under way at once; each has a thread of the courier's for itself."""
+
+READY = b"courier 1"
+"""What the courier says first, in a frame."""
+
 
 class HttpRequest(msgspec.Struct, tag="http", array_like=True):
-    """A webhook. `networks` are the private networks that it may reach, as CIDR. `secret` signs it, unless empty.
-    `timeout` is in seconds, for all of it."""
+    """A webhook. `timestamp`, in seconds since 1970, and `key` are told to the receiver, who knows a repeat by the key;
+    `secret` signs them and the body, unless empty: base64, `whsec_` before it. `timeout` is in seconds, for all of it.
+    `networks` are the private networks that it may reach, as CIDR; the courier's own where there are none."""
 
     url: str
     method: str
@@ -43,7 +60,7 @@ class Look(msgspec.Struct, tag="look", array_like=True):
 
 
 class Fetch(msgspec.Struct, tag="fetch", array_like=True):
-    """Read what is there, at most so many bytes."""
+    """Read what is there, at most so many bytes. `networks` as for a webhook."""
 
     url: str
     most: int
@@ -69,3 +86,51 @@ class Outcome(msgspec.Struct, array_like=True):
     body: bytes = b""
     target: str = ""
     service: str = ""
+
+
+class Sent(msgspec.Struct, array_like=True):
+    """An errand on its way to the courier."""
+
+    number: int
+    errand: Errand
+
+
+class Answer(msgspec.Struct, array_like=True):
+    """What came of the errand with a number."""
+
+    number: int
+    outcome: Outcome
+
+
+_encoder = msgspec.msgpack.Encoder()
+sent_of = msgspec.msgpack.Decoder(Sent).decode
+answer_of = msgspec.msgpack.Decoder(Answer).decode
+
+
+def frame(message: object) -> bytes:
+    """Returns a message in a frame; bytes are taken as they are. ValueError where it is too long."""
+    body = message if isinstance(message, bytes) else _encoder.encode(message)
+    if len(body) > MOST:
+        raise ValueError("it is too long for a frame")
+    return len(body).to_bytes(HEAD, "big") + body
+
+
+class Frames:
+    """Takes frames out of what was read, as it comes."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, content: bytes) -> Iterator[bytes]:
+        """Returns what is complete now. ValueError where no such frame is ever sent."""
+        buffer = self._buffer
+        buffer += content
+        while len(buffer) >= HEAD:
+            size = int.from_bytes(buffer[:HEAD], "big")
+            if size > MOST:
+                raise ValueError("no such frame is ever sent")
+            if len(buffer) < HEAD + size:
+                return
+            body = bytes(buffer[HEAD : HEAD + size])
+            del buffer[: HEAD + size]
+            yield body

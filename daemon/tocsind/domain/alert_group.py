@@ -231,6 +231,12 @@ class AlertGroup:
         return self.state is not State.RESOLVED
 
     @property
+    def is_dismissed(self) -> bool:
+        """Whether it is resolved because a person, or the last step of its escalation chain, said so: what its source
+        says of it may be otherwise."""
+        return self.resolve_reason in (ResolveReason.USER, ResolveReason.ESCALATION)
+
+    @property
     def is_wiped(self) -> bool:
         """Whether what it said is gone."""
         return self.resolve_reason is ResolveReason.WIPED

@@ -26,6 +26,10 @@ Violation = tuple[str, str]
 """The path of a value in the request, and what it must be."""
 
 
+MOST_TOLD = 12
+"""Violations that one refusal tells: an error goes back in the trailer of an answer, of which clients take 8 KiB."""
+
+
 class TocsinError(Exception):
     """A refusal: why, and a message for people.
 
@@ -65,10 +69,13 @@ def invalid(field: str, message: str) -> TocsinError:
 
 
 def refuse(violations: Sequence[Violation]) -> None:
-    """Raises TocsinError (INVALID) where values in the request are not what they must be."""
+    """Raises TocsinError (INVALID) where values in a request are not what they must be; of many it tells the first."""
     if violations:
-        message = "; ".join(f"{field}: {wanted}" for field, wanted in violations)
-        raise TocsinError(Reason.INVALID_FIELD, message, field=violations[0][0], violations=violations)
+        told = violations[:MOST_TOLD]
+        message = "; ".join(f"{field}: {wanted}" for field, wanted in told)
+        if len(violations) > len(told):
+            message += f"; and {len(violations) - len(told):,} more"
+        raise TocsinError(Reason.INVALID_FIELD, message, field=told[0][0], violations=told)
 
 
 def too_many(field: str, most: int) -> TocsinError:

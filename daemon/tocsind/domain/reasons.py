@@ -121,6 +121,12 @@ class Reason(Enum):
         "Delete a route that is not needed. `most` is how many there can be.",
         metadata=("most",),
     )
+    TOO_MANY_CONTACT_POINTS = Entry(
+        Code.FORBIDDEN_NOW,
+        "There are as many contact points as there may be.",
+        "Delete a contact point that is not needed. `most` is how many there can be.",
+        metadata=("most",),
+    )
     IN_USE = Entry(
         Code.FORBIDDEN_NOW,
         "Others refer to the resource that was to be deleted; the message names some of them.",

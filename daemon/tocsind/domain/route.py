@@ -2,7 +2,9 @@
 
 Rules
 - Routes are looked at in their order when a group opens; the first that matches is the group's, and stays it.
-- The default route is not one of them: it is what is left where none matches. It cannot be changed, moved or deleted.
+- The default route is not one of them: it is what is left where none matches. It has no condition and no other place,
+  and cannot be deleted; only whom it tells can be changed.
+- Who is told is the escalation chain that a route names, or that which is the default, or nobody where none is.
 - A route that is deleted leaves its groups to the default route.
 - Matchers are compared with the labels of the notification. What a Jinja2 condition says is not known here: it was
   rendered before (`rulebook.py`), or it does not match. Nothing that a route says can keep a group from being opened.
@@ -52,7 +54,7 @@ class ConditionKind(IntEnum):
 @dataclass(slots=True)
 class Route:
     """One way that groups can take. Times in microseconds since 1970; `id` and `chain_id` are the database's. Without
-    a chain it takes the one that is the default."""
+    a chain it takes the one that is the default; `chain` is the public id of its own, or empty."""
 
     id: int
     integration_id: int
@@ -65,12 +67,28 @@ class Route:
     notify_on_resolve: bool = False
     created: int = 0
     updated: int = 0
+    chain: str = ""
 
     @property
     def etag(self) -> str:
         """Differs once its place, its condition, its description or whom it tells does."""
         told = (self.chain_id, self.notify_on_resolve)
         return etag(self.public_id, self.position, int(self.kind), self.condition, self.description, *told)
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultRoute:
+    """The default route of an integration; `chain` and `chain_id` are as those of `Route`."""
+
+    position: int
+    chain_id: int | None
+    chain: str
+    notify_on_resolve: bool
+
+    @property
+    def etag(self) -> str:
+        """Differs once its place or whom it tells does."""
+        return etag(DEFAULT, self.position, self.chain_id, self.notify_on_resolve)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +127,9 @@ def refuse_default(integration: str, public_id: str) -> None:
     """TocsinError (DEFAULT_ROUTE) where the route is the default one; `integration` is its public id."""
     if public_id == DEFAULT:
         name = name_of(integration)
-        message = f"{name} is the default route, which cannot be changed, moved or deleted"
+        message = (
+            f"{name} is the default route, of which only the escalation chain and notify_on_resolve can be changed"
+        )
         raise TocsinError(Reason.DEFAULT_ROUTE, message, resource=name)
 
 

@@ -50,6 +50,11 @@ class Rulebook:
         return self.integration.templates
 
     @cached_property
+    def by_id(self) -> Mapping[int, Route]:
+        """The routes by their ids in the database."""
+        return {route.id: route for route in self.routes}
+
+    @cached_property
     def conditions(self) -> Mapping[int, str]:
         """The sources of the Jinja2 conditions, by the id of the route in the database."""
         return {route.id: route.condition for route in self.routes if route.kind is ConditionKind.JINJA}

@@ -13,7 +13,8 @@ Rules, by what is known of the identity (integration, source and grouping key)
 - No open group, says firing, and the source resolved the last one less than the reopen window ago: that one reopens.
   An HA peer can deliver a stale "firing" after the "resolved", and corrects itself within one group_interval.
 - No open group, says firing, and a person resolved the last one less than the reopen window ago while it fired at the
-  source: counters and alerts only, unless an alert fires that did not fire before.
+  source: counters and alerts only, unless an alert fires that did not fire before. The same where the last step of an
+  escalation chain resolved it: a repeat of what the chain closed is not to start it again at once.
 - No open group, says firing, otherwise: a new group.
 - Whatever is applied and says that it acknowledges, acknowledges a group that fires: but not again where somebody took
   an acknowledgement back.
@@ -24,6 +25,8 @@ Alerts
 - Each is one row, updated in place, by fingerprint. One that fired and that an untruncated notification no longer
   lists is "unreported": silenced, inhibited or lost at the source; kept, shown as such, not counted as firing.
 - When a truncated notification says that all are resolved, those that were cut off are resolved too.
+- An alert begins to fire, by our clock, when it fires and did not when last heard of, be that because it was resolved
+  or because it was not reported.
 """
 
 from collections.abc import Callable, Iterable
@@ -47,10 +50,12 @@ class AlertState(IntEnum):
 
 @dataclass(slots=True)
 class KnownAlert:
-    """What is known of one alert of a group: its state, and whether it was ever seen firing there."""
+    """What is known of one alert of a group: its state, whether it was ever seen firing there, and when it last began
+    to fire, in microseconds since 1970; 0 if it never did, or that was before this was kept."""
 
     state: AlertState
     fired: bool
+    fired_at: int = 0
 
 
 class Result(Enum):
@@ -111,8 +116,8 @@ def receive(
     recent = abs(now - known.state_since) < reopen_window
     if recent and known.resolve_reason is ResolveReason.SOURCE:
         return _reopen(known, alerts, notification, now)
-    by_person = recent and known.resolve_reason is ResolveReason.USER and known.source_firing
-    if by_person and (known.digest == notification.digest or _nothing_new(alerts, notification)):
+    dismissed = recent and known.is_dismissed and known.source_firing
+    if dismissed and (known.digest == notification.digest or _nothing_new(alerts, notification)):
         return _record(known, alerts, notification, report, now)
     return _open(notification, source, integration_id, now, new_id())
 
@@ -134,7 +139,7 @@ def _open(
         state_event=EventKind.OPENED,
     )
     effect = Effect(Result.APPLIED, group, opened=True, described=True)
-    fresh = _merge(group, effect.alerts, notification, Report.FIRING, effect)
+    fresh = _merge(group, effect.alerts, notification, Report.FIRING, effect, now)
     effect.events.append(
         Event(
             group.id,
@@ -156,7 +161,7 @@ def _update_open(
         _count(group, now)
         return Effect(Result.UNCHANGED, group)
     effect = Effect(Result.APPLIED, group, described=True, alerts=alerts)
-    fresh = _merge(group, alerts, notification, report, effect)
+    fresh = _merge(group, alerts, notification, report, effect, now)
     if report is Report.RESOLVED:
         effect.events.append(
             _did(act(group, Action.SOURCE_RESOLVE, now, reason=notification.reason or "resolved by its source"))
@@ -171,7 +176,7 @@ def _update_open(
 
 def _reopen(group: AlertGroup, alerts: dict[str, KnownAlert], notification: Notification, now: int) -> Effect:
     effect = Effect(Result.APPLIED, group, reopened=True, moved=True, described=True, alerts=alerts)
-    fresh = _merge(group, alerts, notification, Report.FIRING, effect)
+    fresh = _merge(group, alerts, notification, Report.FIRING, effect, now)
     reason = "fired again within the reopen window"
     effect.events.append(_did(act(group, Action.SOURCE_REOPEN, now, reason=reason)))
     if fresh:
@@ -189,7 +194,7 @@ def _record(
         return Effect(Result.UNCHANGED, group)
     effect = Effect(Result.APPLIED, group, described=True, alerts=alerts)
     was_firing = group.source_firing
-    _merge(group, alerts, notification, report, effect)
+    _merge(group, alerts, notification, report, effect, now)
     if was_firing and report is Report.RESOLVED:
         reason = "resolved at the source as well"
         kind = EventKind.SOURCE_RESOLVED
@@ -230,13 +235,14 @@ def _merge(
     notification: Notification,
     report: Report,
     effect: Effect,
+    now: int,
 ) -> list[str]:
     """Brings `alerts` and the group's counts up to date; returns the fingerprints that fire for the first time."""
     fresh: list[str] = []
     listed: set[str] = set()
     for alert in notification.alerts:
         listed.add(alert.fingerprint)
-        if _merge_alert(alerts, alert):
+        if _merge_alert(alerts, alert, now):
             fresh.append(alert.fingerprint)
     if report is not Report.UNCERTAIN and (notification.truncated == 0 or report is Report.RESOLVED):
         unlisted = AlertState.UNREPORTED if notification.truncated == 0 else AlertState.RESOLVED
@@ -254,14 +260,16 @@ def _merge(
     return fresh
 
 
-def _merge_alert(alerts: dict[str, KnownAlert], alert: ReportedAlert) -> bool:
+def _merge_alert(alerts: dict[str, KnownAlert], alert: ReportedAlert, now: int) -> bool:
     """Brings one alert up to date; returns whether it fires for the first time."""
     state = AlertState.FIRING if alert.firing else AlertState.RESOLVED
     known = alerts.get(alert.fingerprint)
     if known is None:
-        alerts[alert.fingerprint] = KnownAlert(state, alert.firing)
+        alerts[alert.fingerprint] = KnownAlert(state, alert.firing, now if alert.firing else 0)
         return alert.firing
     first = alert.firing and not known.fired
+    if alert.firing and known.state is not AlertState.FIRING:
+        known.fired_at = now
     known.state = state
     known.fired = known.fired or alert.firing
     return first

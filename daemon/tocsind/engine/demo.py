@@ -8,6 +8,8 @@ Rules
 - Each opens a group of its own, whatever the templates say: its source is a part of the identity, so no notification
   can reach it and it can reach no real group, and its grouping key is never used twice. A template that makes a
   grouping id or resolves is therefore not obeyed; what it would make shows in a preview.
+- It can be sent to one contact point alone: then that is told at once, and nobody else, whatever the route says. During
+  a debug maintenance nobody is told all the same, and while a maintenance collects only once that is over.
 - Nothing resolves it but people (or what resolves all groups, such as the end of its integration).
 """
 
@@ -20,6 +22,8 @@ import msgspec
 from tocsind.domain import reading
 from tocsind.domain.access import Caller
 from tocsind.domain.alert_group import AlertGroup, Source
+from tocsind.domain.errors import invalid
+from tocsind.domain.escalation_chain import Notify
 from tocsind.domain.identity import identity, new_public_id
 from tocsind.domain.notification import Notification, ReportedAlert
 from tocsind.domain.rulebook import Rendered, Rulebook
@@ -27,6 +31,7 @@ from tocsind.engine import audit
 from tocsind.engine.ledger import Ledger
 from tocsind.engine.memory import Memory
 from tocsind.engine.wording import moment
+from tocsind.sqlite import contact_points, escalation_chains, escalations
 from tocsind.sqlite.writer import Transaction
 
 ALERTNAME = "DemoAlert"
@@ -79,17 +84,26 @@ def send(
     public_id: str,
     alert: Notification,
     rendered: Rendered | None,
+    contact: str = "",
     *,
     by: Caller,
 ) -> AlertGroup:
     """Applies a demo alert, with what came of its integration's templates and conditions; returns the group that it
-    opened. TocsinError: NOT_FOUND, BUILT_IN."""
+    opened. `contact` is the public id of the one contact point that is told. TocsinError: NOT_FOUND, BUILT_IN,
+    INVALID."""
     alert = alert if rendered is None else read(alert, rendered)
     integration = memory.not_built_in(transaction.connection, public_id, ": nothing is sent to it")
+    told = contact_points.by_public_id(transaction.connection, contact) if contact else None
+    if contact and told is None:
+        raise invalid("contact_point", f"there is no contactPoints/{contact}")
     ledger = Ledger(transaction, memory)
     key = identity(integration.id, Source.DEMO, alert.grouping_key)
     group = ledger.receive(key, integration, Source.DEMO, alert, rendered).group
     assert group is not None
+    if told is not None:
+        steps = [Notify((told.id,))]
+        version_id = escalation_chains.insert_version(transaction.connection, "", told.display_name, steps)
+        escalations.choose_version(transaction.connection, group.id, version_id)
     ledger.write()
     audit.record(transaction, by, f"alertGroups/{group.id}", audit.NOTHING, audit.of_group(group))
     return group

@@ -21,7 +21,10 @@ from tocsind.engine.deliver import Outcome
 from tocsind.engine.figures import Figures
 from tocsind.engine.limits import Limits
 from tocsind.engine.memory import Memory
+from tocsind.engine.postman import Postman
+from tocsind.engine.refresher import Refresher
 from tocsind.engine.ticker import Ticker
+from tocsind.ical.process import Reader
 from tocsind.metrics import Metrics
 from tocsind.rendering.renderer import Renderer
 from tocsind.sqlite.lock import FolderLock
@@ -70,6 +73,7 @@ class Engine:
         self.memory = Memory(clock, self.store.writer, self.metrics, limits)
         self.renderer = Renderer(clock, self.metrics)
         self.courier = Courier(clock, self.metrics, webhook_networks)
+        self.reader = Reader()
         self.changes = Changes()
         self._ticker = Ticker(self.memory)
         self._writer = Writer(
@@ -86,6 +90,11 @@ class Engine:
         self.metrics.registry.register(Figures(self.memory, self.store, self._writer))
         self._writer.start()
         self._writer.do(integrations.create_built_in)
+        # Last: it changes things by itself from now on.
+        self.refresher = Refresher(self)
+        self.refresher.start()
+        self._postman = Postman(self)
+        self._postman.start()
 
     def change(
         self,
@@ -108,7 +117,13 @@ class Engine:
 
     def close(self) -> None:
         """Finishes what is queued, writes what is kept in memory for a while, and closes the file."""
+        # Before what they use: that these end is no fault of a calendar, or of a receiver.
+        self._postman.stop()
+        self.refresher.stop()
+        self.reader.close()
         self.courier.close()
+        self.refresher.join()
+        self._postman.finish()
         self.renderer.close()
         self._writer.submit(self._ticker.stamp)
         self.submit(api_tokens.note_uses)

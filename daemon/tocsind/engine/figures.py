@@ -21,7 +21,7 @@ from tocsind.domain.alert_group import AlertGroup, Event, EventKind, ResolveReas
 from tocsind.domain.units import SECOND
 from tocsind.engine.memory import Memory
 from tocsind.metrics import Metrics
-from tocsind.sqlite import alert_groups, heartbeats, maintenances
+from tocsind.sqlite import alert_groups, calendars, heartbeats, maintenances, messages
 from tocsind.sqlite.store import Store
 from tocsind.sqlite.writer import Writer
 
@@ -66,6 +66,7 @@ class Figures(Collector):
         wheels = {
             "heartbeat": memory.heartbeats,
             "maintenance": memory.maintenances,
+            "escalation": memory.escalations,
             "silence": memory.silences,
             "stale": memory.stale,
         }
@@ -75,11 +76,22 @@ class Figures(Collector):
             "kind",
             ((kind, len(wheel)) for kind, wheel in wheels.items()),
         )
+        yield _by(
+            "tocsin_escalations",
+            "Escalations that run, by what they wait for: the time of their next step, or more alerts.",
+            "state",
+            (("waiting", len(memory.escalations)), ("paused", len(memory.paused))),
+        )
         yield _one("tocsin_attending_gateways", "Gateways that attend.", memory.presence.attending(now))
         yield _one(
             "tocsin_unattended_seconds",
             "For how long no gateway has attended; 0 while one does.",
             memory.presence.unattended_for(now) / SECOND,
+        )
+        yield _one(
+            "tocsin_messages_pending",
+            "Messages that wait to be sent to contact points, or are being sent.",
+            len(memory.outbox),
         )
         yield _one(
             "tocsin_writable",
@@ -103,6 +115,9 @@ class Figures(Collector):
             groups = alert_groups.count_open(connection)
             beats = heartbeats.count_by_state(connection)
             running = maintenances.count_running(connection)
+            failing, oldest = calendars.failing(connection)
+            dead = messages.count_dead(connection)
+            waiting = messages.oldest_open(connection)
         yield _by(
             "tocsin_alert_groups",
             "Alert groups that are open, by state.",
@@ -120,6 +135,22 @@ class Figures(Collector):
             "Integrations under maintenance, by mode; those that are planned are not counted.",
             "mode",
             ((mode.name.lower(), count) for mode, count in running.items()),
+        )
+        yield _one(
+            "tocsin_calendars_failing",
+            "Calendars of contact points that could not be read when that was last tried.",
+            failing,
+        )
+        yield _one(
+            "tocsin_calendar_age_seconds",
+            "Age of the oldest copy that is used because its calendar cannot be read; 0 where all can be.",
+            0 if oldest is None else max(0, self._memory.clock.wall() - oldest) / SECOND,
+        )
+        yield _one("tocsin_messages_dead", "Messages that were given up and not sent again by hand.", dead)
+        yield _one(
+            "tocsin_message_oldest_pending_seconds",
+            "How long ago the oldest message was decided that is not settled; 0 where all are.",
+            0 if waiting is None else max(0, self._memory.clock.wall() - waiting) / SECOND,
         )
 
 

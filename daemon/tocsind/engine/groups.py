@@ -6,6 +6,7 @@ Rules
 - When a person resolves, wipes or deletes the open group of a heartbeat that is missing, it is raised again after
   another interval.
 - When a person resolves, wipes or deletes the group that collects for a maintenance, that ends.
+- Acting on a group starts and stops its escalation, in the same transaction (`engine/escalations.py`).
 - A group that is wiped or deleted is no longer the one that notifications reach. What fires on opens a new one.
 """
 
@@ -93,6 +94,7 @@ def act_on_many(
                 closed.append(group)
     if changes:
         ledger.write()
+        alert_groups.read_escalations(transaction.connection, rows.values())
         audit.record_all(transaction, by, changes)
     if dismissed:
         heartbeats.dismissed(transaction, memory, dismissed)

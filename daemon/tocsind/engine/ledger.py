@@ -15,6 +15,7 @@ from tocsind.domain.integration import Integration
 from tocsind.domain.notification import Notification, ReportedAlert
 from tocsind.domain.rulebook import Rendered
 from tocsind.domain.snapshot import EVENT_CONDITIONS, Effect, KnownAlert, failures, receive
+from tocsind.engine import escalations
 from tocsind.engine.figures import count
 from tocsind.engine.memory import Memory
 from tocsind.sqlite import alert_groups, alerts, events, removal
@@ -145,6 +146,10 @@ class Ledger:
         self._moved[group.id] = group
         self._released.add(group.id)
 
+    def note(self, events: Iterable[Event]) -> None:
+        """Adds to timelines, and changes nothing else."""
+        self._events.extend(events)
+
     def wipe(self, group: AlertGroup, *, actor: str) -> bool:
         """Removes what a group says; returns whether that changed anything."""
         changed = self.act(group, Action.WIPE, actor=actor)
@@ -178,6 +183,8 @@ class Ledger:
             now = self._transaction.now
             rows = [(group_id, latest, now, body) for (group_id, latest), body in self._payloads.items()]
             alerts.store_payloads(self._connection, rows)
+        opened = (group for group, _, _ in self._opened.values())
+        self._events += escalations.follow(self._transaction, self._memory, opened, self._moved.values(), self._deleted)
         # Before the events: the last one of a group is what stays of its timeline.
         if self._wiped:
             removal.wipe(self._connection, self._wiped)
@@ -248,6 +255,9 @@ class Ledger:
                 self._memory.watch_for_staleness(self._connection, group)
             else:
                 self._memory.stale.cancel(group.id)
+        if self._memory.paused:
+            for group_id in self._memory.paused.intersection(self._described):
+                self._memory.look_at_escalation(group_id)
         for group_id in self._deleted:
             self._memory.silences.cancel(group_id)
             self._memory.stale.cancel(group_id)

@@ -1,8 +1,8 @@
 """What the daemon keeps in memory beside the file: a cache, never the truth.
 
 All of it can be rebuilt from the file, and what may have run ahead of the file is forgotten when a transaction is
-undone. It belongs to whoever has the pen (`sqlite/writer.py`), but for `presence` and `keyring`, which have locks of
-their own.
+undone. It belongs to whoever has the pen (`sqlite/writer.py`), but for `presence`, `keyring` and `outbox`, which have
+locks of their own.
 """
 
 import sqlite3
@@ -12,6 +12,8 @@ from tocsind.clock import Clock
 from tocsind.domain.alert_group import AlertGroup
 from tocsind.domain.arrival_order import ArrivalOrder
 from tocsind.domain.errors import Reason, TocsinError, not_found
+from tocsind.domain.escalation import Escalation
+from tocsind.domain.escalation_chain import Version
 from tocsind.domain.heartbeat import Heartbeat
 from tocsind.domain.integration import BUILT_IN, Integration
 from tocsind.domain.maintenance import Maintenance
@@ -22,19 +24,30 @@ from tocsind.domain.timer_wheel import TimerWheel
 from tocsind.domain.units import SECOND
 from tocsind.engine.keyring import Keyring
 from tocsind.engine.limits import Limits
+from tocsind.engine.mailroom import Mailroom
 from tocsind.engine.presence import Presence
 from tocsind.engine.readings import Readings
 from tocsind.metrics import Metrics
-from tocsind.sqlite import alert_groups, heartbeats, integrations, maintenances, routes
+from tocsind.sqlite import (
+    alert_groups,
+    escalation_chains,
+    escalations,
+    heartbeats,
+    integrations,
+    maintenances,
+    routes,
+)
 from tocsind.sqlite.writer import Transaction
 
 MOST_INTEGRATIONS = 20_000
+MOST_VERSIONS = 1_000
 
 
 class Memory:
     """The caches of one daemon. Wheels are keyed by integration (heartbeats, maintenances) or by group (silences,
-    stale). `releasing`: the groups that collected for a maintenance that ended, and of whose groups some are yet to be
-    released. `sweep_now`: housekeeping has something to do that should not wait for its next round."""
+    stale, escalations). `paused`: the groups whose escalations wait for more alerts. `releasing`: the groups that
+    collected for a maintenance that ended, and of whose groups some are yet to be released. `sweep_now`: housekeeping
+    has something to do that should not wait for its next round."""
 
     def __init__(self, clock: Clock, connection: sqlite3.Connection, metrics: Metrics, limits: Limits) -> None:
         steady = clock.steady()
@@ -53,11 +66,15 @@ class Memory:
         self.stale = TimerWheel(reading)
         self.silences = TimerWheel(clock.elapsed())
         self.maintenances = TimerWheel(clock.elapsed())
+        self.outbox = Mailroom(clock, connection)
+        self.escalations = TimerWheel(clock.elapsed())
+        self.paused: set[int] = set()
         self.sweep_now = False
         self.releasing = set(maintenances.releases(connection))
         self._by_credential: dict[tuple[str, str], Integration] = {}
         self._by_id: dict[int, Integration] = {}
         self._rulebooks: dict[int, Rulebook] = {}
+        self._versions: dict[int, Version] = {}
         self._next_group_id: int | None = None
         for integration_id, deadline in heartbeats.deadlines(connection):
             self.heartbeats.schedule(integration_id, deadline)
@@ -67,6 +84,11 @@ class Memory:
             self.silence(group_id, until)
         for maintenance in maintenances.every(connection):
             self.await_maintenance(maintenance)
+        for escalation in escalations.every(connection):
+            self.await_escalation(escalation)
+            if escalation.due is None:
+                # What came to it just before the daemon was killed may not have been counted yet.
+                self.look_at_escalation(escalation.group_id)
         own = integrations.by_public_id(connection, BUILT_IN)
         if own is not None:
             limits.resume(alert_groups.open_keys(connection, own.id), steady)
@@ -78,8 +100,26 @@ class Memory:
             maintenance.integration_id, self.clock.elapsed() + maintenance.left(self.no_later_than())
         )
 
+    def await_escalation(self, escalation: Escalation) -> None:
+        """Waits for the next step of an escalation, the time of which may have been in the past; or for alerts."""
+        if escalation.due is None:
+            self.paused.add(escalation.group_id)
+            self.escalations.cancel(escalation.group_id)
+        else:
+            self.paused.discard(escalation.group_id)
+            self.look_at_escalation(escalation.group_id, escalation.left(self.no_later_than()))
+
+    def look_at_escalation(self, group_id: int, wait: int = 0) -> None:
+        """Has an escalation be looked at after so many microseconds."""
+        self.escalations.schedule(group_id, self.clock.elapsed() + wait)
+
+    def forget_escalation(self, group_id: int) -> None:
+        """Waits for nothing any more."""
+        self.paused.discard(group_id)
+        self.escalations.cancel(group_id)
+
     def silence(self, group_id: int, until: int) -> None:
-        """Waits for a time of day: here and for maintenances one becomes a wait, and nowhere else."""
+        """Waits for a time of day: here, for maintenances and for escalations one becomes a wait, and nowhere else."""
         self.silences.schedule(group_id, self.clock.elapsed() + max(0, until - self.clock.wall()))
 
     def no_later_than(self) -> int:
@@ -157,6 +197,15 @@ class Memory:
             self._rulebooks[integration.id] = found
         return found
 
+    def version(self, connection: sqlite3.Connection, version_id: int) -> Version:
+        """Returns a version of an escalation chain; none is ever changed."""
+        found = self._versions.get(version_id)
+        if found is None:
+            if len(self._versions) >= MOST_VERSIONS:
+                self._versions.clear()
+            found = self._versions[version_id] = escalation_chains.version(connection, version_id)
+        return found
+
     def likely_deferred(self, token: str, notification: Notification, now: int) -> Rulebook | None:
         """Returns what is to be rendered before a notification can be applied, as far as is known, or None. Any thread
         may ask, at the price that it may be wrong by then. `now` is of the monotonic clock."""
@@ -169,6 +218,8 @@ class Memory:
     def forget(self) -> None:
         """Forgets what may differ from the file: an integration changed, or a transaction was undone."""
         self.forget_integrations()
+        # One that was stored by what was undone never was; its number is given to another.
+        self._versions.clear()
         self._next_group_id = None
 
     def forget_integrations(self) -> None:

@@ -9,6 +9,7 @@ Rules
 """
 
 import hashlib
+import sqlite3
 from collections.abc import Callable
 
 from tocsind.domain.access import Caller
@@ -29,15 +30,28 @@ def once(
     Returns the kept answer to an earlier request, or None where it was done now. `request` is the request in a form
     that is the same for the same request. TocsinError: INVALID (REQUEST_ID_REUSED), and what `do` raises.
     """
+    known = find(transaction.connection, by, request_id, request, transaction.now)
+    if known is not None:
+        return known
+    requests.keep(transaction.connection, *_keys(by, request_id, request), do(), transaction.now)
+    return None
+
+
+def find(connection: sqlite3.Connection, by: Caller, request_id: str, request: bytes, now: int) -> bytes | None:
+    """Returns the kept answer to a request, or None where it was not done. `now` in microseconds since 1970.
+    TocsinError: INVALID (REQUEST_ID_REUSED)."""
+    key, digest = _keys(by, request_id, request)
+    known = requests.find(connection, key, now - KEPT)
+    if known is None:
+        return None
+    if known[0] != digest:
+        message = f"{request_id!r} was used for another request within the last 24 hours"
+        raise TocsinError(Reason.REQUEST_ID_REUSED, f"request_id: {message}", field="request_id")
+    return known[1]
+
+
+def _keys(by: Caller, request_id: str, request: bytes) -> tuple[bytes, bytes]:
     # Who has no token chooses its name, and may choose that of somebody's token.
     who = f"token {by.token}" if by.token else f"actor {by.actor}"
     key = hashlib.sha256(f"{who}\n{request_id}".encode()).digest()
-    digest = hashlib.sha256(by.method.encode() + b"\n" + request).digest()
-    known = requests.find(transaction.connection, key, transaction.now - KEPT)
-    if known is not None:
-        if known[0] != digest:
-            message = f"{request_id!r} was used for another request within the last 24 hours"
-            raise TocsinError(Reason.REQUEST_ID_REUSED, f"request_id: {message}", field="request_id")
-        return known[1]
-    requests.keep(transaction.connection, key, digest, do(), transaction.now)
-    return None
+    return key, hashlib.sha256(by.method.encode() + b"\n" + request).digest()

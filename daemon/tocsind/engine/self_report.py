@@ -6,7 +6,7 @@ installation without any integration expects nothing, and is told nothing. A per
 told again after the reopen window.
 """
 
-from tocsind.domain.alert_group import AlertGroup, ResolveReason, Source
+from tocsind.domain.alert_group import AlertGroup, Source
 from tocsind.domain.identity import identity
 from tocsind.domain.integration import BUILT_IN, Integration
 from tocsind.domain.notification import Notification, ReportedAlert
@@ -58,4 +58,4 @@ def report_gateway(transaction: Transaction, memory: Memory, *, absent: bool) ->
 
 
 def _just_dismissed(known: AlertGroup, own: Integration, now: int) -> bool:
-    return known.resolve_reason is ResolveReason.USER and abs(now - known.state_since) < own.reopen_window
+    return known.is_dismissed and abs(now - known.state_since) < own.reopen_window

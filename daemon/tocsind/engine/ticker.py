@@ -1,11 +1,13 @@
 """What the writer does by itself, from tick to tick.
 
 Rules
-- Timers: heartbeats and staleness by the intake clock, silences and maintenances by a clock that counts suspended time.
+- Timers: heartbeats and staleness by the intake clock, silences, maintenances and escalations by a clock that counts
+  suspended time.
   A tick takes at most `MOST_DUE` of each, so that very many at one moment do not stop intake; the rest is due at the
   next tick.
 - What a maintenance that ended has collected is released a step a tick. A step is a transaction: after a crash it goes
   on from where it was, as `releases` in the file says.
+- The postman is woken for messages that are due.
 - What is due is work for the writer like any other. If its transaction fails, its timers are set again.
 - While deadlines run, the intake clock is written to disk every second: after a crash it goes on from there, so a
   deadline is noticed at most that second later, and never early. When the file cannot be written the same stamp is what
@@ -33,6 +35,7 @@ from tocsind.engine import (
     maintenance,
     once,
     self_report,
+    steps,
 )
 from tocsind.engine.memory import Memory
 from tocsind.sqlite import audit as audit_rows
@@ -50,6 +53,7 @@ LEAST_GROUPS = 5
 STEP_TIME = SECOND // 100
 STEP_ROWS = 500
 STEP_RELEASES = 200
+_BY_TIME_OF_DAY = ("silence", "maintenance", "escalation")
 
 
 class Ticker:
@@ -74,7 +78,9 @@ class Ticker:
             ("stale", self._memory.stale, reading, groups.go_stale),
             ("silence", self._memory.silences, elapsed, groups.end_silences),
             ("maintenance", self._memory.maintenances, elapsed, maintenance.come_due),
+            ("escalation", self._memory.escalations, elapsed, steps.take),
         ]
+        self._memory.outbox.look(elapsed)
         entries: list[Entry] = []
         for kind, wheel, now, job in due:
             timers = wheel.advance(now, MOST_DUE)
@@ -102,7 +108,7 @@ class Ticker:
         """Does what is due, and notes how late that is by the clock on which its deadlines are."""
         memory = self._memory
         job(transaction, memory, list(timers))
-        now = memory.clock.elapsed() if kind in ("silence", "maintenance") else memory.presence.read(transaction.steady)
+        now = memory.clock.elapsed() if kind in _BY_TIME_OF_DAY else memory.presence.read(transaction.steady)
         late = [(now - deadline) / SECOND for deadline in timers.values()]
 
         def count() -> None:

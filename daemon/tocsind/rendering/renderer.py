@@ -4,6 +4,8 @@ Rules
 - There are at most two processes, each with a thread that asks it. They are started when there is first something to
   do, and kept. At most one of them works for an integration at a time, so that others always find one, and integrations
   take turns. What is tried out (previews, checks, tests of routes) is together like one integration.
+- A contact point's templates take their turn as an integration's do. All contact points together have one of the
+  processes at a time, so that the other is there for what is received, whatever their templates are.
 - Those whose last task was quick come first: the same slow template in many integrations must not have the others wait
   for so long that they take their defaults.
 - All templates of an integration are rendered for a notification in one go. What they may take together is limited
@@ -31,7 +33,7 @@ import structlog
 from tocsind.clock import Clock
 from tocsind.domain.route import name_of
 from tocsind.domain.rulebook import Rendered, Rulebook
-from tocsind.domain.template import Slot, limit
+from tocsind.domain.template import MAX_RESULT, MAX_TITLE, Slot, limit
 from tocsind.domain.units import SECOND
 from tocsind.metrics import Metrics
 from tocsind.rendering.process import Ended, NotStarted, Process
@@ -51,11 +53,18 @@ PATIENCE: Final = 2.0
 TRIAL_PATIENCE: Final = 10.0
 """The same for what people try out."""
 
+MESSAGE_PATIENCE: Final = 5.0
+"""The same for what is told to contact points: no sender waits for it."""
+
 MOST_WAITING: Final = 1_000
 """Tasks that may wait."""
 
 _TRIES: Final = 0
-"""Whose turn it is when something is tried out; integrations have their ids, from 1."""
+"""Whose turn it is when something is tried out; integrations have their ids, from 1, and contact points theirs with a
+minus before it."""
+
+TITLE_TEMPLATE: Final = "title_template"
+"""What the template for the title of a message is called, which makes one line."""
 
 _FIRST: Final = (Slot.GROUPING_ID, Slot.RESOLVE_CONDITION, Slot.ACKNOWLEDGE_CONDITION)
 _LAST: Final = (Slot.SOURCE_LINK, Slot.TITLE, Slot.MESSAGE)
@@ -141,6 +150,27 @@ class Renderer:
         self._metrics.render_seconds.observe((self._clock.steady() - begin) / SECOND)
         return made
 
+    def render_message(
+        self, contact_id: int | None, sources: Mapping[str, str], about: bytes, payload: bytes = b""
+    ) -> dict[str, Made]:
+        """Renders templates of a contact point, by their names; blocks. None is for what is tried out. `about` is what
+        they see, JSON (variables.py), and `payload` that of the first group, compressed, or empty."""
+        whose = _TRIES if contact_id is None else -contact_id
+        pieces = [
+            Piece(name, source, MAX_TITLE if name == TITLE_TEMPLATE else MAX_RESULT, line=name == TITLE_TEMPLATE)
+            for name, source in sources.items()
+        ]
+        rests = set() if whose == _TRIES else self._rests(whose, pieces)
+        results = {piece.name: Made(error=_RESTS, lasting=False) for piece in pieces if piece.source in rests}
+        wanted = [piece for piece in pieces if piece.source not in rests]
+        patience = TRIAL_PATIENCE if whose == _TRIES else MESSAGE_PATIENCE
+        task = Task(wanted, self._clock.wall(), payload, compressed=True, about=about)
+        made = self._wait(whose, task, patience)
+        results.update(zip((piece.name for piece in wanted), made, strict=True))
+        if whose != _TRIES:
+            self._metrics.template_failures.inc(sum(bool(each.error) for each in results.values()))
+        return results
+
     def check(self, sources: Sequence[str]) -> list[Made]:
         """Returns for each source what is wrong with it, if anything, before it is ever used; blocks."""
         return self._try(Task([Piece("", source, 0) for source in sources], check=True))
@@ -216,11 +246,17 @@ class Renderer:
         return rendered
 
     def _try(self, task: Task) -> list[Made]:
+        return self._wait(_TRIES, task, TRIAL_PATIENCE)
+
+    def _wait(self, whose: int, task: Task, patience: float) -> list[Made]:
+        """Returns what came of a task; blocks for so many seconds at most."""
         if not task.pieces:
             return []
+        future = self._submit(whose, task)
         try:
-            return self._submit(_TRIES, task).result(TRIAL_PATIENCE)
+            return future.result(patience)
         except WaitedTooLong:
+            future.cancel()
             return [Made(error=_WAITED, lasting=False) for _ in task.pieces]
 
     # Turns
@@ -244,7 +280,8 @@ class Renderer:
 
     def _next(self) -> _Job | None:
         """Takes the next job, of whoever waits longest and is not worked for; the quick first."""
-        free = [whose for whose in self._waiting if whose not in self._busy]
+        telling = any(whose < 0 for whose in self._busy)
+        free = [whose for whose in self._waiting if whose not in self._busy and not (telling and whose < 0)]
         if not free:
             return None
         whose = next((each for each in free if each in self._quick), free[0])
@@ -333,7 +370,8 @@ class Renderer:
             if job.whose != _TRIES:
                 with self._condition:
                     self._resting[job.whose, culprit.source] = self._clock.steady() + REST
-                log.warning("a template is stopped", integration_id=job.whose, template=culprit.name, reason=why)
+                owner = {"integration_id": job.whose} if job.whose > 0 else {"contact_point_id": -job.whose}
+                log.warning("a template is stopped", **owner, template=culprit.name, reason=why)
         return made + [Made(error=_NOT_REACHED, lasting=False) for _ in pieces[len(made) :]]
 
     def _start(self) -> Process:

@@ -6,6 +6,8 @@ Rules
   there is no template (`tocsin_gateway/alertmanager.py` has the same rules; a test holds both to them).
 - What is missing, or of another type than Alertmanager's, is empty: a template must not fail because of what it does
   not use.
+- Templates of contact points see what the daemon says of the groups (`engine/bulletins.py`), and the payload of the
+  first beside it. Where there is none, or one that cannot be read, that is empty.
 """
 
 import json
@@ -34,11 +36,7 @@ def variables(body: bytes, *, compressed: bool) -> dict[str, Any]:
         raise NoPayload("the payload is not JSON") from None
     if not isinstance(payload, dict):
         raise NoPayload("the payload is not a JSON object")
-    alerts = payload.get("alerts")
-    states = [alert.get("status") for alert in alerts if isinstance(alert, dict)] if isinstance(alerts, list) else []
-    firing, resolved = states.count("firing"), states.count("resolved")
-    if "numFiring" not in payload and isinstance(alerts, list):
-        payload["numFiring"], payload["numResolved"] = firing, resolved
+    firing, resolved = _counted(payload)
     own = _labels(payload.get("groupLabels"))
     labels = _labels(payload.get("commonLabels")) | own
     group = {
@@ -52,6 +50,30 @@ def variables(body: bytes, *, compressed: bool) -> dict[str, Any]:
         "truncated_count": truncated if isinstance(truncated := payload.get("truncatedAlerts"), int) else 0,
     }
     return {"payload": payload, "labels": labels, "group": group, "source_link": group["external_url"]}
+
+
+def variables_of_message(about: bytes, body: bytes) -> dict[str, Any]:
+    """Returns the variables for a message, all of them fresh: those of the first group at the top. `body` is its
+    payload, compressed, or empty."""
+    given: dict[str, Any] = json.loads(about)
+    try:
+        payload = json.loads(zlib.decompress(body)) if body else {}
+    except (zlib.error, ValueError):
+        payload = {}
+    if not isinstance(payload, dict):
+        payload = {}
+    _counted(payload)
+    return {**given["messages"][0], **given, "payload": payload}
+
+
+def _counted(payload: dict[str, Any]) -> tuple[int, int]:
+    """How many alerts fire and are resolved, of those listed; as OnCall has it, they stand in the payload too."""
+    alerts = payload.get("alerts")
+    states = [alert.get("status") for alert in alerts if isinstance(alert, dict)] if isinstance(alerts, list) else []
+    firing, resolved = states.count("firing"), states.count("resolved")
+    if "numFiring" not in payload and isinstance(alerts, list):
+        payload["numFiring"], payload["numResolved"] = firing, resolved
+    return firing, resolved
 
 
 def _labels(value: object) -> dict[str, str]:

@@ -38,7 +38,8 @@ class Task(msgspec.Struct, array_like=True):
     """Templates to render with one payload, one after the other; with `check` they are only compiled.
 
     `payload` is JSON, compressed with zlib where `compressed` says so. `integration` is what templates see of their
-    integration. `now` is what their `time()` returns, in microseconds since 1970.
+    integration. `now` is what their `time()` returns, in microseconds since 1970. `about` is given where the templates
+    are those of a contact point: all that they see but the payload, a JSON object (variables.py).
     """
 
     pieces: list[Piece]
@@ -47,11 +48,13 @@ class Task(msgspec.Struct, array_like=True):
     compressed: bool = False
     integration: dict[str, str] = {}
     check: bool = False
+    about: bytes = b""
 
 
 class Made(msgspec.Struct, array_like=True):
     """What came of a piece. `error` is why it failed, in one line, or empty; `line` the line of the template where that
-    was, or 0. `lasting` says that the same payload would give the same again, whatever the time is."""
+    was, or 0. `lasting` says that the same payload would give the same again, whatever the time is. `undefined` says
+    that it failed because something that it uses is not there, which may be so for this payload alone."""
 
     text: str = ""
     is_true: bool = False
@@ -59,6 +62,7 @@ class Made(msgspec.Struct, array_like=True):
     error: str = ""
     line: int = 0
     lasting: bool = True
+    undefined: bool = False
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -18,11 +18,11 @@ from copy import deepcopy
 from types import TracebackType
 from typing import Any
 
-from jinja2 import TemplateSyntaxError
+from jinja2 import TemplateSyntaxError, UndefinedError
 
 from tocsind.domain.template import is_true
 from tocsind.rendering.sandbox import FILE, Sandbox
-from tocsind.rendering.variables import CONTROL, variables
+from tocsind.rendering.variables import CONTROL, variables, variables_of_message
 from tocsind.rendering.wire import HEAD, READ, READY, Made, Piece, Task, frame, task_of
 
 CPU_SECONDS = 0.25
@@ -56,13 +56,15 @@ def main() -> None:
 
 def _done(sandbox: Sandbox, task: Task) -> list[Made]:
     sandbox.now = task.now
-    own = {"integration": task.integration, "integration_name": task.integration.get("display_name", "")}
+    own: dict[str, Any] = {}
+    if not task.about:
+        own = {"integration": task.integration, "integration_name": task.integration.get("display_name", "")}
     link: dict[str, str] = {}
     given: dict[str, Any] | None = None
     unreadable: Exception | None = None
     if not task.check:
         try:
-            given = variables(task.payload, compressed=task.compressed)
+            given = _given(task)
         except Exception as error:
             unreadable = error
     results: list[Made] = []
@@ -78,10 +80,11 @@ def _done(sandbox: Sandbox, task: Task) -> list[Made]:
                 raise unreadable
             else:
                 if given is None:
-                    given = variables(task.payload, compressed=task.compressed)
+                    given = _given(task)
                 made = _rendered(sandbox, piece, {**given, **deepcopy(own), **link})
         except Exception as error:
-            made = Made(error=_told(error), line=_line(error), lasting=not isinstance(error, MemoryError))
+            lasting = not isinstance(error, MemoryError)
+            made = Made(error=_told(error), line=_line(error), lasting=lasting, undefined=_is_missing(error))
             if isinstance(error, MemoryError):
                 sandbox.forget()
         made.lasting = made.lasting and not sandbox.varying
@@ -94,6 +97,13 @@ def _done(sandbox: Sandbox, task: Task) -> list[Made]:
         os.pwrite(_JOURNAL, noted, at)
         at += len(noted)
     return results
+
+
+def _given(task: Task) -> dict[str, Any]:
+    """What the templates of a task see, fresh."""
+    if task.about:
+        return variables_of_message(task.about, task.payload)
+    return variables(task.payload, compressed=task.compressed)
 
 
 def _rendered(sandbox: Sandbox, piece: Piece, variables: dict[str, Any]) -> Made:
@@ -121,6 +131,11 @@ def _told(error: Exception) -> str:
     said = error.args[0] if isinstance(error, KeyError) and error.args else error
     text = " ".join(str(said).split()) or type(error).__name__
     return text.encode("utf-8", "replace").decode()[:_MOST_ERROR]
+
+
+def _is_missing(error: Exception) -> bool:
+    """Whether something went wrong because something is not there. Filters that are given it say so in their way."""
+    return isinstance(error, UndefinedError) or (isinstance(error, TypeError) and "Undefined" in str(error))
 
 
 def _line(error: Exception) -> int:

@@ -13,6 +13,7 @@ from tocsin.v1 import (
     audit_pb2,
     heartbeats_pb2,
     integrations_pb2,
+    messages_pb2,
     notes_pb2,
     templates_pb2,
 )
@@ -20,12 +21,15 @@ from tocsind.domain.access import ApiToken
 from tocsind.domain.heartbeat import Heartbeat, HeartbeatState
 from tocsind.domain.integration import BUILT_IN, Integration
 from tocsind.domain.maintenance import Maintenance
+from tocsind.domain.message import MessageState
 from tocsind.domain.note import Note
 from tocsind.domain.units import SECOND
 from tocsind.sqlite.alert_groups import GroupRow
 from tocsind.sqlite.alerts import AlertRow
 from tocsind.sqlite.audit import AuditRow
+from tocsind.sqlite.escalations import EscalationRow
 from tocsind.sqlite.events import EventRow
+from tocsind.sqlite.messages import MessageRow
 
 MOST_PAYLOAD = 255 * 1024 * 1024
 """Bytes of the largest payload that is unpacked: what a message of gRPC has room for."""
@@ -161,6 +165,23 @@ def alert_group(row: GroupRow) -> alert_groups_pb2.AlertGroup:
         message.acknowledge_actor = group.acknowledged_by
     if group.silenced is not None:
         message.silence_time.CopyFrom(timestamp(group.silenced))
+    if row.escalation is not None:
+        message.escalation.CopyFrom(escalation(row.escalation))
+    return message
+
+
+def escalation(found: EscalationRow) -> alert_groups_pb2.Escalation:
+    """Returns how far the escalation of a group is."""
+    message = alert_groups_pb2.Escalation(
+        escalation_chain=f"escalationChains/{found.chain}" if found.chain else "",
+        display_name=found.display_name,
+        state=int(found.state),  # type: ignore[arg-type]
+        next_step=found.step,
+        step_count=found.steps,
+        start_time=timestamp(found.started),
+    )
+    if found.due is not None:
+        message.next_time.CopyFrom(timestamp(found.due))
     return message
 
 
@@ -236,3 +257,24 @@ def heartbeat(public_id: str, found: Heartbeat, now: int, reading: int) -> heart
     if found.state is HeartbeatState.UP and found.deadline is not None:
         message.due_time.CopyFrom(timestamp(now + found.deadline - reading))
     return message
+
+
+def message(row: MessageRow) -> messages_pb2.Message:
+    """Returns a message of the outbox."""
+    found = row.message
+    encoded = messages_pb2.Message(
+        name=found.name,
+        contact_point=f"contactPoints/{row.contact}",
+        on_call=f"contactPoints/{row.via}" if row.via else "",
+        kind=int(found.kind),  # type: ignore[arg-type]
+        state=int(found.state),  # type: ignore[arg-type]
+        idempotency_key=found.key,
+        attempt_count=found.attempts,
+        answer=found.answer,
+        create_time=timestamp(found.created),
+    )
+    if found.state is MessageState.PENDING:
+        encoded.next_attempt_time.CopyFrom(timestamp(found.due))
+    if found.ended is not None:
+        encoded.end_time.CopyFrom(timestamp(found.ended))
+    return encoded

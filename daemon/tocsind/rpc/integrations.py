@@ -110,12 +110,13 @@ class IntegrationServicer(integrations_pb2_grpc.IntegrationServiceServicer):
     ) -> integrations_pb2.SendDemoAlertResponse:
         """Sends a demo alert."""
         public_id = names.integration_id(request.name)
+        contact = names.contact_id(request.contact_point, "contact_point") if request.contact_point else ""
         rulebook = self._engine.change(demo.rulebook, public_id)
         alert = demo.alert(self._engine.clock.wall())
         rendered = None
         if rulebook is not None:
             rendered = self._engine.renderer.render_blocking(rulebook, zlib.decompress(alert.payload))
-        return change(self._engine, request, _demo, demo.send, public_id, alert, rendered, by=caller())
+        return change(self._engine, request, _demo, demo.send, public_id, alert, rendered, contact, by=caller())
 
     def StartMaintenance(
         self, request: integrations_pb2.StartMaintenanceRequest, context: grpc.ServicerContext

@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 from tocsind.domain.errors import invalid, not_in_time
 from tocsind.engine.engine import Engine
 from tocsind.engine.memory import Memory
-from tocsind.engine.once import once
+from tocsind.engine.once import find, once
 from tocsind.rpc.access import caller
 from tocsind.sqlite.writer import Transaction
 
@@ -36,6 +36,18 @@ class Repeatable(Protocol):
     request_id: str
 
     def SerializeToString(self, *, deterministic: bool = ...) -> bytes: ...
+
+
+def repeated(engine: Engine, request: Repeatable, kind: type[Response]) -> Response | None:
+    """Returns what a request was answered, which is of this kind, or None where it was not done yet: for requests that
+    need a look outside before their job, which may fail where the first time it did not."""
+    if not request.request_id:
+        return None
+    now, whole = engine.clock.wall(), request.SerializeToString(deterministic=True)
+    with engine.store.reading() as connection:
+        kept = find(connection, caller(), request.request_id, whole, now)
+    answer = None if kept is None else _parsed(kept)
+    return answer if isinstance(answer, kind) else None
 
 
 def change(

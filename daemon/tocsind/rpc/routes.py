@@ -11,9 +11,8 @@ from google.protobuf import empty_pb2
 from tocsin.v1 import routes_pb2, routes_pb2_grpc
 from tocsind.domain import route as rules
 from tocsind.domain.errors import invalid, not_found, refuse
-from tocsind.domain.etag import etag
 from tocsind.domain.integration import Integration
-from tocsind.domain.route import DEFAULT, ConditionKind, Route, Verdict, judge, name_of
+from tocsind.domain.route import DEFAULT, ConditionKind, DefaultRoute, Route, Verdict, judge, name_of
 from tocsind.domain.rulebook import Rendered, Rulebook
 from tocsind.engine import routes as jobs
 from tocsind.engine.engine import Engine
@@ -23,6 +22,8 @@ from tocsind.rpc.mutation import change
 from tocsind.rpc.templates import jinja_violations
 from tocsind.sqlite import integrations
 from tocsind.sqlite import routes as rows
+
+_CONDITIONS = tuple(kind.field for kind in ConditionKind)
 
 
 class RouteServicer(routes_pb2_grpc.RouteServiceServicer):
@@ -38,7 +39,17 @@ class RouteServicer(routes_pb2_grpc.RouteServiceServicer):
         if kind is None:
             raise invalid("route", "must have a condition: matchers or jinja")
         condition: str = getattr(request.route, kind.field)
-        wanted = Route(0, 0, "", 0, kind, condition, request.route.description)
+        wanted = Route(
+            0,
+            0,
+            "",
+            0,
+            kind,
+            condition,
+            request.route.description,
+            notify_on_resolve=request.route.notify_on_resolve,
+            chain=_chain(request.route),
+        )
         self._check(wanted)
         position = request.position if request.HasField("position") else None
         if position is not None and position < 0:
@@ -51,7 +62,7 @@ class RouteServicer(routes_pb2_grpc.RouteServiceServicer):
         with self._engine.store.reading() as connection:
             integration = _integration(connection, owner)
             if public_id == DEFAULT:
-                return _default(owner, rows.count(connection, integration.id))
+                return _encode_default(owner, rows.default(connection, integration))
             found = rows.one(connection, integration.id, public_id)
         if found is None:
             raise not_found(request.name)
@@ -66,8 +77,10 @@ class RouteServicer(routes_pb2_grpc.RouteServiceServicer):
         scope = f"{request.parent}/routes"
         after = paging.number_after(scope, request.page_token, -1)
         with self._engine.store.reading() as connection:
-            found = rows.of_integration(connection, _integration(connection, owner).id)
-        every = [*(_encode(owner, route) for route in found), _default(owner, len(found))]
+            integration = _integration(connection, owner)
+            found = rows.of_integration(connection, integration.id)
+            default = rows.default(connection, integration)
+        every = [*(_encode(owner, route) for route in found), _encode_default(owner, default)]
         page, next_token = paging.cut(
             scope, [route for route in every if route.position > after], size, lambda route: route.position
         )
@@ -80,7 +93,7 @@ class RouteServicer(routes_pb2_grpc.RouteServiceServicer):
         if "condition" in changes:
             self._check(Route(0, 0, "", 0, changes["kind"], changes["condition"]))
         given = request.route.etag
-        respond = partial(_encode, owner)
+        respond = partial(_encode_any, owner)
         return change(self._engine, request, respond, jobs.update, owner, public_id, changes, given, by=caller())
 
     def MoveRoute(self, request: routes_pb2.MoveRouteRequest, context: grpc.ServicerContext) -> routes_pb2.Route:
@@ -147,13 +160,27 @@ def _changes(request: routes_pb2.UpdateRouteRequest) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     if "description" in paths or (not paths and asked.description):
         changes["description"] = asked.description
+    if "escalation_chain" in paths or (not paths and asked.escalation_chain):
+        changes["chain"] = _chain(asked)
+    if "notify_on_resolve" in paths or (not paths and asked.notify_on_resolve):
+        changes["notify_on_resolve"] = asked.notify_on_resolve
     kind = _condition(asked)
-    named = [field for field in paths if field != "description"]
+    named = [field for field in paths if field in _CONDITIONS]
     if named and (kind is None or kind.field not in named):
         raise invalid(f"route.{named[0]}", "must be set, as the update_mask names it: a route has a condition")
     if kind is not None and (named or not paths):
         changes["kind"], changes["condition"] = kind, getattr(asked, kind.field)
     return changes
+
+
+def _chain(message: routes_pb2.Route) -> str:
+    """Returns the public id of the chain that a route is to name, or "" for none."""
+    name = message.escalation_chain
+    return names.chain_id(name, "route.escalation_chain") if name else ""
+
+
+def _encode_any(owner: str, found: Route | DefaultRoute) -> routes_pb2.Route:
+    return _encode(owner, found) if isinstance(found, Route) else _encode_default(owner, found)
 
 
 def _encode(owner: str, found: Route) -> routes_pb2.Route:
@@ -164,13 +191,25 @@ def _encode(owner: str, found: Route) -> routes_pb2.Route:
         etag=found.etag,
         create_time=encode.timestamp(found.created),
         update_time=encode.timestamp(found.updated),
+        escalation_chain=_chain_name(found),
+        notify_on_resolve=found.notify_on_resolve,
     )
     setattr(message, found.kind.field, found.condition)
     return message
 
 
-def _default(owner: str, position: int) -> routes_pb2.Route:
-    return routes_pb2.Route(name=name_of(owner), position=position, etag=etag(DEFAULT, position))
+def _encode_default(owner: str, found: DefaultRoute) -> routes_pb2.Route:
+    return routes_pb2.Route(
+        name=name_of(owner),
+        position=found.position,
+        etag=found.etag,
+        escalation_chain=_chain_name(found),
+        notify_on_resolve=found.notify_on_resolve,
+    )
+
+
+def _chain_name(route: Route | DefaultRoute) -> str:
+    return f"escalationChains/{route.chain}" if route.chain else ""
 
 
 def _verdict(owner: str, verdict: Verdict) -> routes_pb2.RouteVerdict:

@@ -1,7 +1,7 @@
 """Queries of alert groups."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,8 @@ import msgspec
 from tocsind.domain.alert_group import OPEN_STATES, AlertGroup, EventKind, ResolveReason, Source, State
 from tocsind.domain.notification import Notification
 from tocsind.domain.route import DEFAULT
+from tocsind.sqlite import escalations
+from tocsind.sqlite.escalations import EscalationRow
 from tocsind.sqlite.rows import read_rows, write_rows
 
 OPEN_STANDING = 2**63 - 1
@@ -90,6 +92,7 @@ class GroupRow:
     route: str
     message: str
     source_link: str
+    escalation: EscalationRow | None = None
 
 
 def by_identity(connection: sqlite3.Connection, identities: Sequence[bytes]) -> dict[bytes, AlertGroup]:
@@ -275,17 +278,30 @@ def stale_candidates(connection: sqlite3.Connection, integration_id: int | None 
 def one(connection: sqlite3.Connection, group_id: int) -> GroupRow | None:
     """Returns one group as readers see it, or None."""
     found = connection.execute(f"SELECT {AS_READ} WHERE g.id = ?", (group_id,)).fetchone()
-    return as_read(found) if found else None
+    return as_read(connection, [found])[0] if found else None
 
 
 def several(connection: sqlite3.Connection, group_ids: Sequence[int]) -> dict[int, GroupRow]:
     """Returns the groups with these numbers as readers see them, as far as there are any."""
-    rows = [as_read(row) for row in read_rows(connection, _AS_READ_BY_ID, group_ids)]
+    rows = as_read(connection, list(read_rows(connection, _AS_READ_BY_ID, group_ids)))
     return {row.group.id: row for row in rows}
 
 
-def as_read(row: Sequence[Any]) -> GroupRow:
-    """Returns a group from what `AS_READ` selects."""
+def as_read(connection: sqlite3.Connection, selected: Iterable[Sequence[Any]]) -> list[GroupRow]:
+    """Returns groups from what `AS_READ` selects."""
+    rows = [_group_row(row) for row in selected]
+    read_escalations(connection, rows)
+    return rows
+
+
+def read_escalations(connection: sqlite3.Connection, rows: Collection[GroupRow]) -> None:
+    """Has groups say which escalations run now: only those that fire have any."""
+    running = escalations.several(connection, [row.group.id for row in rows if row.group.state is State.FIRING])
+    for row in rows:
+        row.escalation = running.get(row.group.id)
+
+
+def _group_row(row: Sequence[Any]) -> GroupRow:
     integration = f"integrations/{row[0]}"
     return GroupRow(
         group=_group(row[10:]),

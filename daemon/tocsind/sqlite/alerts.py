@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tocsind.domain.alert_group import Source, State
 from tocsind.domain.notification import ReportedAlert
@@ -12,16 +13,17 @@ from tocsind.sqlite.rows import read_rows, write_rows
 
 _KNOWN = """
 WITH wanted (id) AS (VALUES {values})
-SELECT a.group_id, a.fingerprint, a.state, a.fired FROM wanted JOIN alerts AS a ON a.group_id = wanted.id
+SELECT a.group_id, a.fingerprint, a.state, a.fired, a.fired_at FROM wanted JOIN alerts AS a ON a.group_id = wanted.id
 """
 
 _UPSERT = """
 INSERT INTO alerts (
-    group_id, fingerprint, state, fired, started_at, ended_at, labels, annotations, generator_url
+    group_id, fingerprint, state, fired, started_at, ended_at, labels, annotations, generator_url, fired_at
 ) VALUES {values}
 ON CONFLICT (group_id, fingerprint) DO UPDATE SET
     state = excluded.state, fired = excluded.fired, started_at = excluded.started_at, ended_at = excluded.ended_at,
-    labels = excluded.labels, annotations = excluded.annotations, generator_url = excluded.generator_url
+    labels = excluded.labels, annotations = excluded.annotations, generator_url = excluded.generator_url,
+    fired_at = excluded.fired_at
 """
 
 _RESTATE = """
@@ -35,6 +37,7 @@ ON CONFLICT (id) DO UPDATE SET received_at = excluded.received_at, body = exclud
 """
 
 _LOOKED_AT = 100
+_ALERT = "fingerprint, state, started_at, ended_at, labels, annotations, generator_url"
 
 
 @dataclass(slots=True)
@@ -49,8 +52,8 @@ class AlertRow:
 def known(connection: sqlite3.Connection, group_ids: Sequence[int]) -> dict[int, dict[str, KnownAlert]]:
     """Returns what is known of the alerts of groups, by group and fingerprint."""
     found: dict[int, dict[str, KnownAlert]] = {group_id: {} for group_id in group_ids}
-    for group_id, fingerprint, state, fired in read_rows(connection, _KNOWN, group_ids):
-        found[group_id][fingerprint] = KnownAlert(AlertState(state), bool(fired))
+    for group_id, fingerprint, state, fired, fired_at in read_rows(connection, _KNOWN, group_ids):
+        found[group_id][fingerprint] = KnownAlert(AlertState(state), bool(fired), fired_at)
     return found
 
 
@@ -67,6 +70,7 @@ def upsert(connection: sqlite3.Connection, reported: Iterable[tuple[int, Reporte
             text(alert.labels),
             text(alert.annotations),
             alert.generator_url,
+            known.fired_at,
         )
         for group_id, alert, known in reported
     ]
@@ -81,18 +85,22 @@ def restate(connection: sqlite3.Connection, states: Sequence[tuple[int, str, Ale
 def page(connection: sqlite3.Connection, group_id: int, after: str, limit: int) -> list[AlertRow]:
     """Returns at most `limit` alerts of a group by fingerprint, with fingerprints above `after`."""
     rows = connection.execute(
-        "SELECT fingerprint, state, started_at, ended_at, labels, annotations, generator_url FROM alerts "
-        "WHERE group_id = ? AND fingerprint > ? ORDER BY fingerprint LIMIT ?",
+        f"SELECT {_ALERT} FROM alerts WHERE group_id = ? AND fingerprint > ? ORDER BY fingerprint LIMIT ?",
         (group_id, after, limit),
     )
-    return [
-        AlertRow(
-            group_id,
-            AlertState(row[1]),
-            ReportedAlert(row[0], row[1] == AlertState.FIRING, labels(row[4]), labels(row[5]), row[2], row[3], row[6]),
+    return [_alert(group_id, row) for row in rows]
+
+
+def firing_first(connection: sqlite3.Connection, group_id: int, limit: int) -> list[AlertRow]:
+    """Returns at most `limit` alerts of a group, those that fire first, each state by fingerprint."""
+    found: list[AlertRow] = []
+    for state in (AlertState.FIRING, AlertState.UNREPORTED, AlertState.RESOLVED):
+        rows = connection.execute(
+            f"SELECT {_ALERT} FROM alerts WHERE group_id = ? AND state = ? ORDER BY fingerprint LIMIT ?",
+            (group_id, state, limit - len(found)),
         )
-        for row in rows
-    ]
+        found.extend(_alert(group_id, row) for row in rows)
+    return found
 
 
 def store_payloads(connection: sqlite3.Connection, rows: Sequence[tuple[int, int, int, bytes]]) -> None:
@@ -127,3 +135,11 @@ def last_received(connection: sqlite3.Connection, integration_id: int) -> int | 
         if source == Source.ALERTMANAGER and payload(connection, group_id, latest=True) is not None:
             return int(group_id)
     return None
+
+
+def _alert(group_id: int, row: Sequence[Any]) -> AlertRow:
+    """An alert from the columns `_ALERT`."""
+    reported = ReportedAlert(
+        row[0], row[1] == AlertState.FIRING, labels(row[4]), labels(row[5]), row[2], row[3], row[6]
+    )
+    return AlertRow(group_id, AlertState(row[1]), reported)

@@ -109,7 +109,7 @@ class GroupList:
     ) -> list[GroupRow]:
         """Returns at most `limit` groups after `begin` up to and with `end`."""
         rows = self._merged(connection, AS_READ, begin, end, conditions, values, limit, 0)
-        return [as_read(row) for row in rows]
+        return as_read(connection, rows)
 
     def _edge(self, connection: sqlite3.Connection, begin: Key, end: Key, distance: int) -> Key | None:
         """Returns the key of the group at a distance from `begin`, whether it meets the conditions or not; None where

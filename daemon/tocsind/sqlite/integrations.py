@@ -117,6 +117,12 @@ def any_display_name(connection: sqlite3.Connection, public_id: str) -> str | No
     return str(row[0]) if row else None
 
 
+def any_described(connection: sqlite3.Connection, public_id: str) -> tuple[str, str] | None:
+    """Returns what an integration is called, and its type, deleted or not; or None."""
+    row = connection.execute("SELECT display_name, type FROM integrations WHERE public_id = ?", (public_id,)).fetchone()
+    return (str(row[0]), str(row[1])) if row else None
+
+
 def deleted_with_open_groups(connection: sqlite3.Connection) -> list[int]:
     """Returns the deleted integrations that still have open groups."""
     rows = connection.execute(

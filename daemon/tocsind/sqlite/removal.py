@@ -57,6 +57,6 @@ def old_tombstones(connection: sqlite3.Connection, before: int, limit: int) -> l
 
 def _remove_content(connection: sqlite3.Connection, group_ids: Sequence[int]) -> None:
     ids = [(group_id,) for group_id in group_ids]
-    for table in ("alerts", "notes"):
+    for table in ("alerts", "notes", "escalations", "chosen_versions", "messages"):
         connection.executemany(f"DELETE FROM {table} WHERE group_id = ?", ids)
     connection.executemany("DELETE FROM payloads WHERE id BETWEEN ? AND ?", [(2 * i, 2 * i + 1) for i in group_ids])

@@ -4,11 +4,13 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from tocsind.domain.route import ConditionKind, Route
+from tocsind.domain.integration import Integration
+from tocsind.domain.route import ConditionKind, DefaultRoute, Route
+from tocsind.sqlite import escalation_chains
 
 _COLUMNS = (
     "id, integration_id, public_id, position, kind, condition, description, chain_id, notify_on_resolve, created_at, "
-    "updated_at"
+    "updated_at, coalesce((SELECT c.public_id FROM escalation_chains AS c WHERE c.id = chain_id), '')"
 )
 
 
@@ -23,6 +25,12 @@ def one(connection: sqlite3.Connection, integration_id: int, public_id: str) -> 
     query = f"SELECT {_COLUMNS} FROM routes WHERE integration_id = ? AND public_id = ?"
     row = connection.execute(query, (integration_id, public_id)).fetchone()
     return _route(row) if row else None
+
+
+def default(connection: sqlite3.Connection, integration: Integration) -> DefaultRoute:
+    """Returns the default route of an integration, with which what is particular to it is stored."""
+    chain = escalation_chains.public_id(connection, integration.chain_id)
+    return DefaultRoute(count(connection, integration.id), integration.chain_id, chain, integration.notify_on_resolve)
 
 
 def count(connection: sqlite3.Connection, integration_id: int) -> int:
@@ -85,8 +93,7 @@ def delete(connection: sqlite3.Connection, route_id: int) -> None:
 
 
 def _route(row: Sequence[Any]) -> Route:
-    number, integration_id, public_id, position, kind, condition, description, chain_id, told, created, updated = row
-    told = bool(told)
+    number, integration_id, public_id, position, kind, condition, description, chain_id, told, *rest = row
     return Route(
         number,
         integration_id,
@@ -96,7 +103,6 @@ def _route(row: Sequence[Any]) -> Route:
         condition,
         description,
         chain_id,
-        told,
-        created,
-        updated,
+        bool(told),
+        *rest,
     )

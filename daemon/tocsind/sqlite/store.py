@@ -5,7 +5,8 @@ Rules
   disk. Group commit pays for it (measured: at 64 rows a commit FULL costs as much as NORMAL).
 - One connection writes. Readers have read-only connections of their own, kept in a pool, and each reads one snapshot.
 - The settings that were measured not to help (page size, mmap, cache size, checkpoints of our own) stay SQLite's.
-- The file and its companions are readable by their owner only: it holds the secrets of every integration.
+- The file and its companions are readable by their owner only, whatever they were before and whatever the umask: it
+  holds the secrets of every integration and of every contact point.
 """
 
 import os
@@ -13,7 +14,7 @@ import queue
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tocsind.sqlite.migrate import migrate
@@ -31,6 +32,11 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        # SQLite makes the companions with the mode of the file; those that are there may have come from a backup.
+        for path in (self.path, *(folder / f"{FILE}{end}" for end in ("-wal", "-shm"))):
+            with suppress(FileNotFoundError, PermissionError):
+                if path.stat().st_mode & 0o077:
+                    path.chmod(0o600)
         self.writer = sqlite3.connect(
             self.path,
             timeout=_PATIENCE,

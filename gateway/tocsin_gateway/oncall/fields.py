@@ -86,8 +86,8 @@ def content(payload: alert_groups_pb2.Payload) -> msgspec.Raw | None:
         return None
 
 
-def integration(message: integrations_pb2.Integration) -> dict[str, Any]:
-    """One integration."""
+def integration(message: integrations_pb2.Integration, default_route: routes_pb2.Route) -> dict[str, Any]:
+    """One integration, with its default route."""
     id_ = ids.of_integration(message.name)
     return {
         "id": id_,
@@ -97,7 +97,11 @@ def integration(message: integrations_pb2.Integration) -> dict[str, Any]:
         "link": message.url or None,
         "inbound_email": None,
         "type": message.type,
-        "default_route": {"id": ids.default_route(id_), "escalation_chain_id": None, **_chats()},
+        "default_route": {
+            "id": ids.default_route(id_),
+            "escalation_chain_id": ids.of_chain(default_route.escalation_chain),
+            **_chats(),
+        },
         "templates": _templates(message.templates),
         "heartbeat": None if message.type == _BUILT_IN else {"link": message.heartbeat_url or None},
         **_maintenance(message),
@@ -116,7 +120,7 @@ def route(message: routes_pb2.Route) -> dict[str, Any]:
     return {
         "id": ids.of_route(message.name),
         "integration_id": ids.integration_of_route(message.name),
-        "escalation_chain_id": None,
+        "escalation_chain_id": ids.of_chain(message.escalation_chain),
         "routing_type": _ROUTING_TYPES.get(condition, "regex"),
         "routing_regex": message.jinja if condition == "jinja" else None,
         "position": message.position,

@@ -2,7 +2,7 @@
 
 An alert group's id is its number, the one that people say to one another and that `tocsin groups` takes. An
 integration's is its own. A route's is that of its integration and its own, `{integration}-{route}`; the last one of
-each integration is `{integration}-default`.
+each integration is `{integration}-default`. An escalation chain's is its own.
 """
 
 import re
@@ -54,6 +54,11 @@ def route_name(id_: str) -> str | None:
     """`integrations/{id}/routes/{id}`, or None where no route can have this id."""
     found = _ROUTE.fullmatch(id_)
     return f"integrations/{found[1]}/routes/{found[2]}" if found else None
+
+
+def of_chain(name: str) -> str | None:
+    """The id in `escalationChains/{id}`, or None where no chain is named."""
+    return name.rpartition("/")[2] or None
 
 
 def integration_of_route(name: str) -> str:

@@ -1,11 +1,16 @@
 """`/api/v1/integrations/`: reading integrations, and their maintenance.
 
 The daemon's list knows no filter and no count; there are at most some thousand integrations, so that all are read.
+The escalation chain of a default route is the route's: the daemon is asked for that of each integration that is shown.
 """
 
+import asyncio
 from typing import Any, Final
 
-from tocsin.v1 import integrations_pb2
+import grpc
+import grpc.aio
+
+from tocsin.v1 import integrations_pb2, routes_pb2
 from tocsin_gateway.oncall import fields, ids, replies
 from tocsin_gateway.oncall.caller import Caller
 from tocsin_gateway.oncall.query import Query
@@ -36,7 +41,8 @@ class Integrations(Resource):
             if name := query.last("name"):
                 found = [integration for integration in found if integration.display_name == name]
             page = query.page(PAGE_SIZE).within(len(found))
-            results = [fields.integration(integration) for integration in found[page.start : page.start + page.size]]
+            wanted = found[page.start : page.start + page.size]
+            results = await asyncio.gather(*(_shown(caller, integration) for integration in wanted))
             return replies.of(200, query.answer(page, len(found), results))
 
         await self._serve(req, resp, work)
@@ -51,7 +57,7 @@ class Integration(Resource):
         """One integration."""
 
         async def work(caller: Caller, _: bytes) -> Reply:
-            return replies.of(200, fields.integration(await _get(caller, integration_id)))
+            return replies.of(200, await _shown(caller, await _get(caller, integration_id)))
 
         await self._serve(req, resp, work)
 
@@ -73,7 +79,7 @@ class StartMaintenance(Resource):
             request = integrations_pb2.StartMaintenanceRequest(name=found.name, mode=mode)
             request.duration.seconds = seconds
             started = await caller.call(caller.integrations.StartMaintenance, request)
-            return replies.of(200, fields.integration(started))
+            return replies.of(200, await _shown(caller, started))
 
         await self._serve(req, resp, work, takes_body=True)
 
@@ -89,7 +95,7 @@ class StopMaintenance(Resource):
             if fields.in_maintenance(found):
                 request = integrations_pb2.StopMaintenanceRequest(name=found.name)
                 found = await caller.call(caller.integrations.StopMaintenance, request)
-            return replies.of(200, fields.integration(found))
+            return replies.of(200, await _shown(caller, found))
 
         await self._serve(req, resp, work)
 
@@ -121,6 +127,19 @@ async def _get(caller: Caller, id_: str) -> _Integration:
         raise Refusal(replies.NOT_FOUND)
     request = integrations_pb2.GetIntegrationRequest(name=ids.integration_name(id_))
     return await caller.call(caller.integrations.GetIntegration, request)
+
+
+async def _shown(caller: Caller, found: _Integration) -> dict[str, Any]:
+    """An integration as it is shown. Raises `grpc.aio.AioRpcError`."""
+    request = routes_pb2.GetRouteRequest(name=f"{found.name}/routes/default")
+    try:
+        default_route = await caller.call(caller.routes.GetRoute, request)
+    except grpc.aio.AioRpcError as error:
+        if error.code() != grpc.StatusCode.NOT_FOUND:
+            raise
+        # It was deleted meanwhile.
+        default_route = routes_pb2.Route()
+    return fields.integration(found, default_route)
 
 
 async def every(caller: Caller) -> list[_Integration]:

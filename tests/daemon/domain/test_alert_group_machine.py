@@ -78,7 +78,7 @@ class Groups(RuleBasedStateMachine):
         if notification.report is Report.FIRING:
             held_back = (
                 before is not None
-                and before.resolve_reason is ResolveReason.USER
+                and before.resolve_reason in (ResolveReason.USER, ResolveReason.ESCALATION)
                 and self.now - before.state_since < window
             )
             assert self.current is not None

@@ -307,9 +307,10 @@ def test_an_event_names_a_hundred_alerts_at_most(source: Source1) -> None:
     assert event.reason == "150 new alerts while firing"
 
 
-# Rule 8: after a person resolved what still fires.
+# Rule 8: after a person, or the last step of a chain, resolved what still fires.
 
 
+@pytest.mark.parametrize("action", [Action.RESOLVE, Action.ESCALATION_RESOLVE])
 @pytest.mark.parametrize(
     ("notification", "after", "opens"),
     [
@@ -322,16 +323,39 @@ def test_an_event_names_a_hundred_alerts_at_most(source: Source1) -> None:
         (notice("c"), 1, True),
     ],
 )
-def test_after_a_person_resolved(source: Source1, notification: Notification, after: int, opens: bool) -> None:
+def test_after_it_was_resolved_though_it_fires(
+    source: Source1, notification: Notification, after: int, opens: bool, action: Action
+) -> None:
     """Inside the window what fired already changes nothing; after it, or with a new alert, a new group opens."""
     source.send(notice("a b"))
-    source.act(Action.RESOLVE)
+    source.act(action)
 
     effect = source.send(notification, after=after)
 
     assert effect.opened is opens
-    assert source.groups[0].resolve_reason is ResolveReason.USER
+    assert source.groups[0].resolve_reason is (
+        ResolveReason.USER if action is Action.RESOLVE else ResolveReason.ESCALATION
+    )
     assert kinds(effect) == ([EventKind.OPENED] if opens else [])
+
+
+def test_it_is_kept_when_an_alert_began_to_fire(source: Source1) -> None:
+    """By our clock, and as long as it goes on; again when it was resolved, or not reported, in between."""
+
+    def fired() -> dict[str, int]:
+        return {name: known.fired_at for name, known in sorted(source.alerts[source.group.id].items())}
+
+    source.send(notice("a b", "c"))
+    first = source.now
+    assert fired() == {"a": first, "b": first, "c": 0}
+    source.send(notice("a", "b c"))
+    source.send(notice("a b c"))
+    again = source.now
+    assert fired() == {"a": first, "b": again, "c": again}
+    source.send(notice("a b"))
+    assert fired() == {"a": first, "b": again, "c": again}
+    source.send(notice("a b c", reason="more"))
+    assert fired() == {"a": first, "b": again, "c": source.now}
 
 
 def test_an_alert_that_had_ended_is_new_again_after_a_person_resolved(source: Source1) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 
 import grpc
 import pytest
+from chain_making import remove_chain
 from changing import audit_log, batch, by, delete, everything_in, make_token, rewrite_note, wipe, write_note
+from contact_samples import URL
 from fake_clock import HOUR, START
 from google.protobuf.json_format import MessageToDict
 from mutations import MUTATIONS, call, contents, with_id
@@ -19,6 +21,7 @@ FIRES = {"state": "FIRING"}
 TAKEN = {"state": "ACKNOWLEDGED", "state_actor": "before"}
 QUIET = {"state": "SILENCED", "state_actor": "before"}
 CLOSED = {"state": "RESOLVED", "state_actor": "before", "resolve_reason": "USER"}
+SINCE = datetime.fromtimestamp(START / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 UNTIL = {"silence_until": datetime.fromtimestamp((START + HOUR) / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 # What is written of each: the resource, with {} for what the database chose, and the fields before and after.
@@ -38,6 +41,11 @@ WRITTEN: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "CreateNote": ("alertGroups/1/notes/1", NONE, {"text_length": 5}),
     "UpdateNote": ("alertGroups/1/notes/1", NONE, {"text_changed": True}),
     "DeleteNote": ("alertGroups/1/notes/1", {"text_length": 3}, NONE),
+    "RetryMessage": (
+        "alertGroups/1/messages/2",
+        {"state": "DEAD", "attempt_count": 12},
+        {"state": "PENDING", "attempt_count": 0, "next_attempt": SINCE},
+    ),
     "UpdateIntegration": (
         "integrations/",
         {"description": "", "stale_after": 0},
@@ -48,6 +56,26 @@ WRITTEN: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "PauseHeartbeat": ("integrations/", {"state": "UP"}, {"state": "PAUSED"}),
     "ResumeHeartbeat": ("integrations/", {"state": "PAUSED"}, {"state": "UP"}),
     "ResetHeartbeat": ("integrations/", {"state": "UP"}, {"state": "WAITING"}),
+    "CreateEscalationChain": (
+        "escalationChains/",
+        NONE,
+        {"display_name": "new", "description": "", "steps": [{"wait": 3600}], "is_default": False},
+    ),
+    "UpdateEscalationChain": (
+        "escalationChains/",
+        {"display_name": "ops", "steps": [{"wait": 3600}]},
+        {"display_name": "dev", "steps": [{"resolve": True}]},
+    ),
+    "DeleteEscalationChain": (
+        "escalationChains/",
+        {"display_name": "ops", "description": "", "steps": [{"wait": 3600}], "is_default": False},
+        NONE,
+    ),
+    "UpdateContactPoint": (
+        "contactPoints/",
+        {"webhook.method": "POST"},
+        {"description": "new", "webhook.method": "PUT"},
+    ),
     "CreateApiToken": ("apiTokens/", NONE, {"display_name": "robot", "role": "EDITOR"}),
     "DeleteApiToken": ("apiTokens/", {"display_name": "robot", "role": "EDITOR"}, NONE),
 }
@@ -229,7 +257,8 @@ def test_there_is_no_change_without_its_entry(daemon: RunningDaemon, method: str
 
 
 def test_neither_the_log_nor_kept_answers_hold_secrets(daemon: RunningDaemon) -> None:
-    """Not the tokens of integrations, old and new, not those of the API; and the log not what people wrote."""
+    """Not the tokens of integrations, old and new, not those of the API, not the addresses of contact points; and the
+    log not what people wrote."""
     secrets = set()
     for number, method in enumerate(MUTATIONS):
         request = MUTATIONS[method](daemon)
@@ -237,7 +266,8 @@ def test_neither_the_log_nor_kept_answers_hold_secrets(daemon: RunningDaemon) ->
         answer = call(daemon, method, with_id(request, f"id-{number}"), by("ada"))
         secrets |= {getattr(answer, "token", ""), getattr(answer, "secret", "").rpartition("_")[2]} - {""}
         _clear(daemon)
-    assert len(secrets) > len(MUTATIONS)
+    assert len(secrets) > 30
+    secrets |= {URL, URL.rpartition("/")[2]}
     kept = b"".join(zlib.decompress(response) for (response,) in daemon.sql("SELECT response FROM requests"))
     log = everything_in(daemon, "audit_entries")
     assert daemon.sql("SELECT count(*) FROM requests") == [(len(MUTATIONS),)]
@@ -251,6 +281,8 @@ def _clear(daemon: RunningDaemon) -> None:
     for integration in daemon.integrations.ListIntegrations(integrations_pb2.ListIntegrationsRequest()).integrations:
         if integration.token:
             daemon.integrations.DeleteIntegration(integrations_pb2.DeleteIntegrationRequest(name=integration.name))
+    for (public_id,) in daemon.sql("SELECT public_id FROM escalation_chains"):
+        remove_chain(daemon, f"escalationChains/{public_id}")
     for (public_id,) in daemon.sql("SELECT public_id FROM api_tokens"):
         request = access_pb2.DeleteApiTokenRequest(name=f"apiTokens/{public_id}")
         call(daemon, "AccessService.DeleteApiToken", request)

@@ -15,6 +15,7 @@ _NAMES = st.one_of(
     st.sampled_from(
         ["integrations/tocsin/heartbeat", "apiTokens/none", "alertGroups/999999999999999999", "", "/", "*"]
     ),
+    st.sampled_from(["escalationChains/KNOWN", "escalationChains/none"]),
 )
 _FILTERS = st.sampled_from(
     [
@@ -33,6 +34,7 @@ _FILTERS = st.sampled_from(
 _TEXTS = st.one_of(
     st.text(max_size=40),
     st.sampled_from(["", "a" * 5_000, "\x00", "\U0001f4a3", "create_time desc", "create_time", "text", "interval"]),
+    st.sampled_from(["UTC", "Europe/Berlin", "steps", "is_default", "escalation_chain", "notify_on_resolve"]),
     _NAMES,
     _FILTERS,
 )

@@ -8,6 +8,7 @@ from typing import Any
 import contract_methods
 import grpc
 import pytest
+from chain_making import make_chain
 from fake_clock import FakeClock
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
@@ -42,6 +43,9 @@ BROKEN = {
         SELECT group_id FROM notes) WHERE group_id NOT IN (SELECT id FROM alert_groups)""",
     "an event of no group that does not tell of its deletion": """
         SELECT id FROM events WHERE kind <> 15 AND group_id NOT IN (SELECT id FROM alert_groups)""",
+    "a chain whose version is of another, or says something else": """
+        SELECT c.id FROM escalation_chains AS c JOIN chain_versions AS v ON v.id = c.version_id
+        WHERE v.chain <> c.public_id OR v.display_name <> c.display_name""",
     "a group that counts other alerts than it has": """
         SELECT g.id FROM alert_groups AS g WHERE g.firing_count + g.resolved_count + g.unreported_count <>
         (SELECT count(*) FROM alerts AS a WHERE a.group_id = g.id)""",
@@ -57,6 +61,10 @@ class Target:
     def __init__(self, daemon: RunningDaemon) -> None:
         self.daemon = daemon
         self.integration = daemon.integration()
+        self.stand_ins = {
+            "integrations/KNOWN": self.integration.name,
+            "escalationChains/KNOWN": make_chain(daemon).name,
+        }
         for number in range(5):
             daemon.fire(self.integration, key=f"k{number}")
 
@@ -82,11 +90,11 @@ class Target:
         return grpc.StatusCode.OK
 
     def known(self, request: Message) -> Message:
-        """The request with the id of the integration that there is in place of its stand-in."""
+        """The request with the names of what there is in place of their stand-ins."""
         data = request.SerializeToString()
-        known, stand_in = self.integration.name.encode(), b"integrations/KNOWN"
-        if stand_in in data:
-            _replace(request, stand_in.decode(), known.decode())
+        for stand_in, known in self.stand_ins.items():
+            if stand_in.encode() in data:
+                _replace(request, stand_in, known)
         return request
 
 

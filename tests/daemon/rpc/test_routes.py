@@ -12,6 +12,7 @@ from running_daemon import Integration, RunningDaemon, details, reason
 from tocsin.v1 import integrations_pb2, routes_pb2
 
 Code = grpc.StatusCode
+QUIET = {"notify_on_resolve": False}
 
 
 def test_an_integration_has_a_default_route(daemon: RunningDaemon, integration: Integration) -> None:
@@ -137,11 +138,29 @@ def test_every_change_is_audited(daemon: RunningDaemon, integration: Integration
         for entry in audit_log(daemon)[1:]
     ]
     assert said == [
-        ("RouteService.CreateRoute", first.name, {}, {"position": 0, "matchers": "a=b", "description": "d"}, "ada"),
-        ("RouteService.CreateRoute", second.name, {}, {"position": 1, "matchers": "b=c", "description": ""}, "ada"),
+        (
+            "RouteService.CreateRoute",
+            first.name,
+            {},
+            {"position": 0, "matchers": "a=b", "description": "d"} | QUIET,
+            "ada",
+        ),
+        (
+            "RouteService.CreateRoute",
+            second.name,
+            {},
+            {"position": 1, "matchers": "b=c", "description": ""} | QUIET,
+            "ada",
+        ),
         ("RouteService.UpdateRoute", first.name, {"matchers": "a=b"}, {"jinja": "{{ 1 }}"}, "ada"),
         ("RouteService.MoveRoute", first.name, {"position": 0}, {"position": 1}, "ada"),
-        ("RouteService.DeleteRoute", second.name, {"position": 0, "matchers": "b=c", "description": ""}, {}, "ada"),
+        (
+            "RouteService.DeleteRoute",
+            second.name,
+            {"position": 0, "matchers": "b=c", "description": ""} | QUIET,
+            {},
+            "ada",
+        ),
     ]
 
 
@@ -170,16 +189,19 @@ def test_who_read_something_else_is_told(daemon: RunningDaemon, integration: Int
 
 @pytest.mark.parametrize("position", [1, 0])
 def test_the_default_route_stays_as_it_is(daemon: RunningDaemon, integration: Integration, position: int) -> None:
-    """It is not changed, moved or deleted."""
+    """It takes what is left: it is not described, given a condition, moved or deleted."""
     default = f"{integration.name}/routes/default"
     for act in (
         lambda: update(daemon, default, description="x"),
+        lambda: update(daemon, default, matchers="a=b", notify_on_resolve=True),
+        lambda: update(daemon, default, "description", "notify_on_resolve", notify_on_resolve=True),
         lambda: move(daemon, default, position),
         lambda: remove(daemon, default),
     ):
-        with pytest.raises(grpc.RpcError, match="cannot be changed, moved or deleted") as refusal:
+        with pytest.raises(grpc.RpcError, match="only the escalation chain and notify_on_resolve") as refusal:
             act()
         assert (refusal.value.code(), reason(refusal.value)) == (Code.FAILED_PRECONDITION, "DEFAULT_ROUTE")
+    assert not get(daemon, default).notify_on_resolve
 
 
 def test_there_are_so_many_routes_at_most(daemon: RunningDaemon, integration: Integration) -> None:
@@ -212,6 +234,8 @@ def test_there_are_so_many_routes_at_most(daemon: RunningDaemon, integration: In
         ({"jinja": "x" * 50_001}, "route.jinja", "must be at most 50,000 characters"),
         ({"jinja": "{{ payload."}, "route.jinja", "is not a template"),
         ({"matchers": "a=b", "description": "x" * 2_001}, "route.description", "must be at most 2,000 characters"),
+        ({"matchers": "a=b", "escalation_chain": "ops"}, "route.escalation_chain", "must be of the form"),
+        ({"matchers": "a=b", "escalation_chain": "escalationChains/no"}, "route.escalation_chain", "does not exist"),
     ],
 )
 def test_a_bad_route_is_refused(

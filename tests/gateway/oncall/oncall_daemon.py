@@ -87,6 +87,7 @@ class OncallDaemon(
         self.payloads: dict[str, bytes] = {}
         self.integrations: dict[str, Any] = {}
         self.routes: dict[str, list[Any]] = {}
+        self.default_chains: dict[str, str] = {}
         self.deleted_meanwhile: set[str] = set()
         self.calls: list[Call] = []
         self.without_token: list[str] = []
@@ -230,7 +231,11 @@ class OncallDaemon(
         if parent not in self.integrations or parent in self.deleted_meanwhile:
             context.abort(grpc.StatusCode.NOT_FOUND, f"{parent} does not exist")
         routes = self.routes.get(parent, [])
-        return [*routes, routes_pb2.Route(name=f"{parent}/routes/default", position=len(routes))]
+        chain = self.default_chains.get(parent, "")
+        return [
+            *routes,
+            routes_pb2.Route(name=f"{parent}/routes/default", position=len(routes), escalation_chain=chain),
+        ]
 
     # -- integrations
 

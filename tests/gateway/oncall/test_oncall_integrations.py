@@ -119,6 +119,39 @@ def test_routes_are_shown_with_their_conditions(rest: Rest, daemon: OncallDaemon
     assert rest.numbers("alert_groups/?route_id=one-default") == []
 
 
+def test_the_chain_that_a_route_names_is_shown(rest: Rest, daemon: OncallDaemon) -> None:
+    """With the route and, of the default one, with the integration; a route that names none has none."""
+    daemon.add_integration("one")
+    daemon.add_integration("two")
+    daemon.add_route("one", "r1", matchers="a=b", escalation_chain="escalationChains/c1")
+    daemon.add_route("one", "r2", matchers="a=c")
+    daemon.default_chains["integrations/one"] = "escalationChains/c2"
+
+    routes = rest("GET", "routes/").body["results"]
+    listed = rest("GET", "integrations/").body["results"]
+
+    assert [(route["id"], route["escalation_chain_id"]) for route in routes] == [
+        ("one-r1", "c1"),
+        ("one-r2", None),
+        ("one-default", "c2"),
+        ("two-default", None),
+    ]
+    assert [one["default_route"]["escalation_chain_id"] for one in listed] == ["c2", None]
+    assert [rest("GET", f"integrations/{id_}/").body for id_ in ("one", "two")] == listed
+
+
+def test_an_integration_that_goes_while_it_is_shown_has_no_chain(rest: Rest, daemon: OncallDaemon) -> None:
+    """It is shown as it was read; the others as they are."""
+    daemon.add_integration("one")
+    daemon.add_integration("two")
+    daemon.default_chains = dict.fromkeys(daemon.integrations, "escalationChains/c1")
+    daemon.deleted_meanwhile.add("integrations/one")
+
+    told = rest("GET", "integrations/").body["results"]
+
+    assert [(one["id"], one["default_route"]["escalation_chain_id"]) for one in told] == [("one", None), ("two", "c1")]
+
+
 def test_an_integration_that_goes_meanwhile_has_no_routes(rest: Rest, daemon: OncallDaemon) -> None:
     """The list of all routes is made by many calls; the others are shown."""
     daemon.add_integration("one")

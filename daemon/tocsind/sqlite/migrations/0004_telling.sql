@@ -65,6 +65,12 @@ CREATE TABLE escalations (
     CHECK ((state = 1) = (due_at IS NOT NULL))
 ) STRICT;
 
+-- Groups whose chain is not the one that their route names: demo alerts that were sent to one contact point.
+CREATE TABLE chosen_versions (
+    group_id INTEGER PRIMARY KEY,
+    version_id INTEGER NOT NULL REFERENCES chain_versions (id)
+) STRICT;
+
 -- The outbox. kind: 1 firing, 2 resolved. state: 1 pending, 2 sending, 3 delivered, 4 dead, 5 cancelled. due_at: when it
 -- is to be sent, a time of day decided at set_at. via_id: the contact point by whose calendar contact_id is on call.
 -- step: from 1, 0 for what is not of a step.
@@ -93,16 +99,17 @@ CREATE INDEX messages_dead ON messages (id) WHERE state = 4;
 -- When an alert last began to fire, by our clock; 0 where that was before it was kept.
 ALTER TABLE alerts ADD COLUMN fired_at INTEGER NOT NULL DEFAULT 0;
 
--- The calendars of contact points. role: 1 schedule, 2 overrides. text: the last good copy. read_at: when that was read;
--- checked_at: when that was last tried; error: why it failed then. expanded_until: up to when shifts are known.
+-- The calendars of contact points. role: 1 schedule, 2 overrides. read_at: when the copy was read, or was last seen to be
+-- what its source still says; checked_at: when that was last tried; error: why it failed then. expanded_until: up to when
+-- shifts are known. text: the last good copy; at the end, as it may be long and what stands before is read far more often.
 CREATE TABLE calendars (
     contact_id INTEGER NOT NULL REFERENCES contact_points (id),
     role INTEGER NOT NULL CHECK (role BETWEEN 1 AND 2),
-    text TEXT NOT NULL,
     read_at INTEGER NOT NULL,
     checked_at INTEGER NOT NULL,
     error TEXT NOT NULL,
     expanded_until INTEGER NOT NULL,
+    text TEXT NOT NULL,
     PRIMARY KEY (contact_id, role)
 ) STRICT;
 
@@ -117,4 +124,8 @@ CREATE TABLE shifts (
     CHECK (ends_at > starts_at)
 ) STRICT;
 
-CREATE INDEX shifts_in_time ON shifts (contact_id, role, ends_at);
+-- Both ends: whoever asks for a moment passes over the shifts of the next weeks without reading their rows.
+CREATE INDEX shifts_in_time ON shifts (contact_id, role, ends_at, starts_at);
+
+-- Whom calendars may name: all that is looked at when somebody on call is to be told.
+CREATE INDEX contact_points_by_call ON contact_points (kind, display_name, aliases, deleted_at) WHERE deleted_at IS NULL;

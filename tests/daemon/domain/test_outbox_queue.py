@@ -1,0 +1,384 @@
+"""What may be sent now, and in which order."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tocsind.domain import backoff
+from tocsind.domain.outbox_queue import MOST_BUNDLED, PLACES, SHARED_PLACES, Errand, OutboxQueue
+from tocsind.domain.units import SECOND
+
+
+def queue(*ways: tuple[int, int]) -> OutboxQueue:
+    """An empty queue; the contact points, from 1, have these windows and places."""
+    made = OutboxQueue(lambda: 0.5)
+    for number, (window, most) in enumerate(ways, start=1):
+        made.set_way(number, window, most)
+    return made
+
+
+def ids(errands: list[Errand]) -> list[tuple[int, ...]]:
+    """The messages of errands."""
+    return [errand.ids for errand in errands]
+
+
+def test_the_backoff_doubles_up_to_ten_minutes_and_ends_after_twelve_attempts() -> None:
+    """It takes about an hour in all."""
+    waits = [backoff.next_try(attempts, 0.5) for attempts in range(1, 13)]
+
+    assert waits[:7] == [seconds * SECOND for seconds in (5, 10, 20, 40, 80, 160, 320)]
+    assert waits[7:] == [600 * SECOND] * 4 + [None]
+
+
+@given(st.integers(1, 11), st.floats(0, 1), st.integers(0, 10**12))
+def test_the_backoff_is_within_a_fifth_and_obeys_within_ten_minutes(attempts: int, luck: float, asked: int) -> None:
+    """What the other side asks for makes it longer, never shorter, and not longer than ten minutes."""
+    middle = min(5 * 2 ** (attempts - 1), 600) * SECOND
+    wait = backoff.next_try(attempts, luck, asked)
+
+    assert wait is not None
+    assert wait >= min(asked, 600 * SECOND)
+    assert 0.8 * middle - 1 <= wait <= max(1.2 * middle + 1, min(asked, 600 * SECOND))
+
+
+def test_those_of_a_pair_go_one_after_the_other() -> None:
+    """The later one goes once the earlier one is settled, and waits through its backoff."""
+    q = queue((0, 8))
+    for number in (1, 2):
+        q.add(number, group_id=7, contact_id=1, due=0)
+
+    (first,) = q.take(0, 10)
+    assert first.ids == (1,)
+    q.settle(first, 0, False, {1: 60})
+    assert q.take(59, 10) == []
+    again = q.take(10 * SECOND, 10)
+    assert ids(again) == [(1,)]
+    q.settle(again[0], 10 * SECOND, True)
+    assert ids(q.take(10 * SECOND, 10)) == [(2,)]
+
+
+def test_so_many_at_once_as_its_kind_has_and_one_after_a_failure() -> None:
+    """Until one succeeds."""
+    q = queue((0, 4))
+    for number in range(1, 11):
+        q.add(number, group_id=number, contact_id=1, due=0)
+    first = q.take(0, 100)
+    assert ids(first) == [(1,), (2,), (3,), (4,)]
+
+    for errand in first:
+        q.settle(errand, 0, False, {errand.ids[0]: SECOND * 100})
+    assert q.take(0, 100) == []
+    assert q.next_look() == 5 * SECOND
+    (only,) = q.take(5 * SECOND, 100)
+    q.settle(only, 5 * SECOND, True)
+    assert len(q.take(5 * SECOND, 100)) == 4
+
+
+def test_a_poisoned_message_blocks_no_other() -> None:
+    """It has its own backoff; the others go a few seconds later."""
+    q = queue((0, 4))
+    q.add(1, 1, 1, due=0)
+    (poisoned,) = q.take(0, 10)
+    q.settle(poisoned, 0, False, {1: 300 * SECOND})
+    for number in range(2, 9):
+        q.add(number, number, 1, due=0)
+
+    (probe,) = q.take(5 * SECOND, 10)
+    q.settle(probe, 5 * SECOND, True)
+    assert len(q.take(5 * SECOND, 10)) == 4
+
+
+def test_a_dead_receiver_is_tried_once_a_minute_at_most_however_many_wait() -> None:
+    """And not once for each of a thousand messages."""
+    q = queue((0, 8))
+    for number in range(1, 1001):
+        q.add(number, number, 1, due=0)
+    now, tries = 0, 0
+    while now <= 3600 * SECOND:
+        while taken := q.take(now, 1000):
+            tries += len(taken)
+            for errand in taken:
+                q.settle(errand, now, False, {errand.ids[0]: now + 600 * SECOND})
+        following = q.next_look()
+        assert following is not None
+        now = max(following, now + 1)
+
+    assert 60 <= tries <= 75
+
+
+def test_what_is_new_and_what_failed_take_turns() -> None:
+    """However many of one kind wait, the other is tried, too."""
+    q = queue((0, 1))
+    for number in range(1, 11):
+        q.add(number, number, 1, due=0, attempts=1 if number <= 5 else 0)
+    order = []
+    for _ in range(10):
+        (errand,) = q.take(0, 10)
+        order.append(errand.ids[0] <= 5)
+        q.settle(errand, 0, True)
+
+    assert order == [False, True] * 5
+
+
+def test_a_bundle_waits_for_its_window_and_takes_along_what_is_due() -> None:
+    """From when the first became due; one message a group, the rest goes with the next."""
+    q = queue((2 * SECOND, 4))
+    q.add(1, 1, 1, due=0)
+    q.add(2, 2, 1, due=SECOND)
+    q.add(3, 1, 1, due=SECOND)
+    q.add(4, 3, 1, due=9 * SECOND)
+
+    assert q.take(SECOND, 10) == []
+    assert q.next_look() == 2 * SECOND
+    (bundle,) = q.take(2 * SECOND, 10)
+    assert bundle.ids == (1, 2)
+    q.settle(bundle, 2 * SECOND, True)
+    assert ids(q.take(3 * SECOND, 10)) == [(3,)]
+    assert q.next_look() == 9 * SECOND
+
+
+def test_a_bundle_that_fails_is_halved_until_what_poisons_it_is_alone() -> None:
+    """Those that are not poisoned arrive within their first attempts."""
+    q = queue((1, 1))
+    for number in range(MOST_BUNDLED):
+        q.add(number, number, 1, due=0)
+    now, attempts, delivered = 1, Counter[int](), set[int]()
+    while len(q) > 1:
+        for errand in q.take(now, 10):
+            attempts.update(errand.ids)
+            bad = 17 in errand.ids
+            q.settle(errand, now, not bad, dict.fromkeys(errand.ids, now) if bad else {})
+            delivered.update(() if bad else errand.ids)
+        now += 60 * SECOND
+
+    assert delivered == set(range(MOST_BUNDLED)) - {17}
+    assert max(attempts.values()) <= 7
+
+
+def test_contact_points_take_turns() -> None:
+    """One with a thousand messages does not keep another from its first."""
+    q = queue((0, 100), (0, 100), (0, 100))
+    for number in range(1, 1001):
+        q.add(number, number, 1, due=0)
+    q.add(2001, 1, 2, due=0)
+    q.add(2002, 1, 3, due=0)
+
+    assert {errand.contact_id for errand in q.take(0, 3)} == {1, 2, 3}
+
+
+def test_receivers_that_hang_leave_places_for_those_that_have_none() -> None:
+    """A hundred may be taken by several to the same; the rest is for firsts."""
+    q = queue(*[(0, 8)] * 150)
+    for contact in range(1, 101):
+        for group in range(20):
+            q.add(contact * 100 + group, group, contact, due=0)
+    assert len(q.take(0, 1000)) == SHARED_PLACES
+    for contact in range(101, 151):
+        q.add(contact * 100, 1, contact, due=0)
+
+    assert {errand.contact_id for errand in q.take(0, 1000)} == set(range(101, 151))
+    assert q.under_way == SHARED_PLACES + 50
+
+
+def test_what_somebody_has_retried_goes_at_once_though_its_receiver_rests() -> None:
+    """Somebody wants to know whether it is back."""
+    q = queue((0, 4))
+    q.add(1, 1, 1, due=0)
+    (errand,) = q.take(0, 1)
+    q.settle(errand, 0, False, {1: 100 * SECOND})
+
+    q.hasten(1, 5)
+    assert ids(q.take(5, 1)) == [(1,)]
+
+
+def test_what_is_given_up_and_retried_later_goes_before_what_waits_of_its_pair() -> None:
+    """Its number is lower; and not together with one that is under way."""
+    q = queue((0, 4))
+    q.add(5, 1, 1, due=0)
+    (under_way,) = q.take(0, 10)
+    q.add(6, 1, 1, due=0)
+    q.add(3, 1, 1, due=0)
+
+    assert q.take(0, 10) == []
+    q.settle(under_way, 0, True)
+    (third,) = q.take(0, 10)
+    assert third.ids == (3,)
+    q.settle(third, 0, True)
+    q.add(4, 1, 1, due=1)
+    assert ids(q.take(1, 10)) == [(4,)]
+
+
+def test_what_is_cancelled_makes_way() -> None:
+    """Also what was taken and not begun: the errand's place is free once it is settled."""
+    q = queue((0, 1))
+    for number in (1, 2):
+        q.add(number, 1, 1, due=0)
+    (taken,) = q.take(0, 10)
+    q.remove(1)
+    assert q.take(0, 10) == []
+    q.settle(taken, 0, None)
+
+    assert ids(q.take(0, 10)) == [(2,)]
+    assert (len(q), q.pending(1)) == (1, 1)
+
+
+@dataclass
+class Known:
+    """What the machine knows of a message."""
+
+    group: int
+    contact: int
+    due: int
+    failures: int = 0
+    log: list[str] = field(default_factory=list)
+
+
+class Sending(RuleBasedStateMachine):
+    """Anything may happen in any order; the rules hold, and in the end all is sent."""
+
+    WAYS = ((0, 8), (0, 4), (2 * SECOND, 4), (0, 1))
+
+    @initialize()
+    def begin(self) -> None:
+        """An empty queue."""
+        self.queue = queue(*self.WAYS)
+        self.now = 0
+        self.number = 0
+        self.known: dict[int, Known] = {}
+        self.out: list[Errand] = []
+        self.failing: set[int] = set()
+
+    @rule(group=st.integers(1, 4), contact=st.integers(1, 4), wait=st.sampled_from([0, 0, SECOND, 60 * SECOND]))
+    def put(self, group: int, contact: int, wait: int) -> None:
+        """A message comes in."""
+        self.number += 1
+        self.known[self.number] = Known(group, contact, self.now + wait)
+        self.queue.add(self.number, group, contact, self.now + wait)
+
+    @rule(most=st.integers(1, 300))
+    def take(self, most: int) -> None:
+        """Some are sent."""
+        for errand in self.queue.take(self.now, most):
+            self.check(errand)
+            self.out.append(errand)
+
+    def check(self, errand: Errand) -> None:
+        """What holds of every errand when it is taken."""
+        window, _ = self.WAYS[errand.contact_id - 1]
+        under_way = {
+            (self.known[i].group, other.contact_id) for other in self.out for i in other.ids if i in self.known
+        }
+        assert list(errand.ids) == sorted(errand.ids)
+        assert len(errand.ids) == 1 or (window and len(errand.ids) <= MOST_BUNDLED)
+        for number in errand.ids:
+            message = self.known[number]
+            pair = (message.group, message.contact)
+            assert message.contact == errand.contact_id
+            assert message.due <= self.now
+            assert pair not in under_way
+            under_way.add(pair)
+            assert number == min(i for i, each in self.known.items() if (each.group, each.contact) == pair)
+        assert min(self.known[i].due for i in errand.ids) + window <= self.now
+
+    @precondition(lambda self: self.out)
+    @rule(data=st.data(), done=st.sampled_from([True, True, False, None]), dead=st.booleans())
+    def settle(self, data: st.DataObject, done: bool | None, dead: bool) -> None:
+        """One is answered, fails, is given up, or could not be begun."""
+        errand = self.out.pop(data.draw(st.integers(0, len(self.out) - 1)))
+        if done is None:
+            self.queue.give_back(errand, self.now)
+            return
+        (self.failing.discard if done else self.failing.add)(errand.contact_id)
+        again = {} if done or dead else {i: self.now + 5 * SECOND for i in errand.ids if i in self.known}
+        self.queue.settle(errand, self.now, done, again)
+        for number in errand.ids:
+            if number in again:
+                self.known[number].due = again[number]
+            else:
+                self.known.pop(number, None)
+
+    @precondition(lambda self: self.known)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        """One that is not under way is cancelled."""
+        sent = {i for errand in self.out for i in errand.ids}
+        number = data.draw(st.sampled_from(sorted(self.known)))
+        if number not in sent:
+            del self.known[number]
+            self.queue.remove(number)
+
+    @precondition(lambda self: self.known)
+    @rule(data=st.data())
+    def hasten(self, data: st.DataObject) -> None:
+        """Somebody has one sent now."""
+        number = data.draw(st.sampled_from(sorted(self.known)))
+        if number not in {i for errand in self.out for i in errand.ids}:
+            self.known[number].due = min(self.now, self.known[number].due)
+        self.queue.hasten(number, self.now)
+
+    @rule(span=st.sampled_from([1, SECOND, 10 * SECOND, 100 * SECOND]))
+    def wait(self, span: int) -> None:
+        """Time passes."""
+        self.now += span
+
+    @invariant()
+    def limits_hold(self) -> None:
+        """So many at once to one, and in all; what is counted is what there is."""
+        if not hasattr(self, "queue"):
+            return
+        counts = Counter(errand.contact_id for errand in self.out)
+        for contact, count in counts.items():
+            assert count <= self.WAYS[contact - 1][1]
+        assert self.queue.under_way == len(self.out) <= PLACES
+        assert len(self.queue) == len(self.known)
+
+    def teardown(self) -> None:
+        """When receivers work again, everything is sent, and nothing is looked for in vain."""
+        if not hasattr(self, "queue"):
+            return
+        for _ in range(10_000):
+            while self.out:
+                errand = self.out.pop()
+                self.queue.settle(errand, self.now, True)
+                for number in errand.ids:
+                    self.known.pop(number, None)
+            self.take(PLACES)
+            if not self.out:
+                following = self.queue.next_look()
+                if following is None:
+                    break
+                assert following > self.now
+                self.now = following
+        assert self.known == {}
+        assert len(self.queue) == 0
+
+
+Sending.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestSending = Sending.TestCase
+
+
+def test_a_hundred_thousand_messages_cost_little_each() -> None:
+    """What is looked at for an errand does not grow with what waits: counted in looks, not in seconds."""
+    looks = 0
+
+    class Counting(OutboxQueue):
+        def _is_next(self, message_id: int, due: int) -> bool:
+            nonlocal looks
+            looks += 1
+            return super()._is_next(message_id, due)
+
+    q = Counting(lambda: 0.5)
+    count = 100_000
+    for contact in range(1, 11):
+        q.set_way(contact, 0, 8)
+    for number in range(count):
+        q.add(number, number, 1 + number % 10, due=number)
+    while taken := q.take(count, 100):
+        for errand in taken:
+            q.settle(errand, count, True)
+
+    assert len(q) == 0
+    assert looks < 6 * count
