@@ -1,7 +1,6 @@
 """The configuration: one table, one file for both processes, and mistakes that say where they are."""
 
 import contextlib
-import re
 import tomllib
 from pathlib import Path
 
