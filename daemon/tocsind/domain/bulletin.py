@@ -35,6 +35,7 @@ _MOST_ALERT = 200
 _MOST_LINK = 1_000
 _MOST_NAMED = 5
 _SUMMARIES = ("summary", "title", "message", "description")
+_SAID_ELSEWHERE = ("alertname", "severity")
 _DEMO = "This is a demo: nothing is wrong, and nothing needs to be done."
 
 _RESOLVED_BY = {
@@ -189,6 +190,10 @@ def _main(told: Told) -> str:
     more = _count(told) - min(len(alerts), MOST_LINES)
     if more > 0 and _count(told) > 1:
         lines.append(f"and {more} more")
+    # One alert without a summary has been said by its labels.
+    unsaid = _unsaid_labels(told, alerts) if len(alerts) > 1 or common else ""
+    if unsaid:
+        lines.append(line(f"labels: {unsaid}", _MOST_ALERT))
     return "\n".join(lines)
 
 
@@ -282,6 +287,15 @@ def _common(texts: Sequence[str]) -> str:
 
 def _shared_labels(alerts: Sequence[ReportedAlert]) -> set[tuple[str, str]]:
     return set(alerts[0].labels.items()).intersection(*(alert.labels.items() for alert in alerts[1:]))
+
+
+def _unsaid_labels(told: Told, alerts: Sequence[ReportedAlert]) -> str:
+    """The labels that the alerts share, without what stands elsewhere already: the job and the cluster of a machine, or
+    which of its disks it is."""
+    said = f"{_subject(told)} {line(told.integration)}"
+    shared = sorted((line(key, 50), line(value, 100)) for key, value in _shared_labels(alerts))
+    unsaid = [f"{key}={value}" for key, value in shared if key not in _SAID_ELSEWHERE and value not in said]
+    return ", ".join(unsaid[:_MOST_NAMED])
 
 
 def _differing(alert: ReportedAlert, shared: set[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -124,6 +124,28 @@ alertGroups/7: tocsin groups ack 7
     )
 
 
+def test_labels_that_nothing_else_says() -> None:
+    """Which cluster and which disk it is must not be looked up; the title, the severity and the integration are not
+    said twice, nor is anything that only some of the alerts have."""
+    labels = {**DOWN, "cluster": "eu", "mountpoint": "/var", "instance": "web-1", "team": "prod"}
+    alerts = [
+        (AlertState.FIRING, ReportedAlert(name, True, {**labels, "device": name}, {"summary": "It is full"}, BEGAN))
+        for name in ("sda", "sdb")
+    ]
+    end = "severity: critical\n"
+    assert body(told(alerts=alerts[:1]), START).startswith(
+        f"It is full\nlabels: cluster=eu, device=sda, mountpoint=/var\n{end}"
+    )
+    two = told(known=group(firing_count=2), alerts=alerts)
+    assert body(two, START).startswith(
+        f"It is full\n- device=sda\n- device=sdb\nlabels: cluster=eu, mountpoint=/var\n{end}"
+    )
+    many = {f"l{n}": "x" * 90 for n in range(30)}
+    long = (AlertState.FIRING, ReportedAlert("f", True, many, {"summary": "s"}, BEGAN))
+    assert len(body(told(alerts=[long]), START).splitlines()[1]) <= 200
+    assert "labels:" not in body(told(alerts=alerts, message="It is full, says a template"), START)
+
+
 def test_one_alert_grouped_by_its_name_alone() -> None:
     """The title names the instance, though the group's own title does not; one alert needs no list."""
     labels = {**DOWN, "instance": "web-1"}
