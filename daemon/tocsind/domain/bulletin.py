@@ -177,7 +177,8 @@ def _main(told: Told) -> str:
     if common:
         lines.append(common)
     described = _common([line(alert.annotations.get("description", ""), _MOST_SUMMARY) for alert in alerts])
-    if described and described != common:
+    # What a demo alert describes is that it is one.
+    if described and described != common and told.group.source is not Source.DEMO:
         lines.append(described)
     if len(alerts) > 1 or (alerts and not common):
         shared = _shared_labels(alerts)

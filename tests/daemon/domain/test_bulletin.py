@@ -255,6 +255,9 @@ def test_a_demo_says_that_it_is_one() -> None:
     assert title(what, START) == "[DEMO FIRING:2] InstanceDown web-1 (prod)"
     assert body(what, START).startswith("This is a demo: nothing is wrong, and nothing needs to be done.\nwhatever")
     assert bundle_title([what, what]).startswith("[DEMO FIRING:2] 2 alert groups")
+    described = listed("a", summary="A demo", description="Nothing is wrong")
+    plain = told(known=group(source=Source.DEMO), alerts=[described])
+    assert body(plain, START).count("othing is wrong") == 1
 
 
 def test_what_the_integrations_templates_made_is_taken() -> None:
