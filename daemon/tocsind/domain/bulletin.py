@@ -201,13 +201,9 @@ def _main(told: Told) -> str:
 def _end(told: Told, now: int) -> Iterable[str]:
     """How bad, whose, since when, where, and what to do."""
     group = told.group
-    severities = dict.fromkeys(
-        line(severity, 50)
-        for labels in (told.labels, *(alert.labels for alert in _concerned(told)))
-        if (severity := labels.get("severity"))
-    )
+    severities = _severities(told)
     if severities:
-        yield f"severity: {', '.join(list(severities)[:_MOST_NAMED])}"
+        yield f"severity: {', '.join(severities)}"
     if told.integration:
         yield f"integration: {line(told.integration, _MOST_ALERT)}"
     began = _began(told, now)
@@ -242,7 +238,7 @@ def _of_bundle(told: Told, now: int) -> str:
     """The line of a group among others."""
     if told.kind is Kind.FIRING:
         count = _count(told)
-        details = [f"{count} alerts"] if count > 1 else []
+        details = [*_severities(told), *([f"{count} alerts"] if count > 1 else [])]
         details.append(f"for {duration(now - _began(told, now))}")
         if told.group.state is not State.FIRING:
             details.append(f"now {_state(told.group)}")
@@ -271,6 +267,13 @@ def _count(told: Told) -> int:
     if told.kind is Kind.FIRING and group.firing_count:
         return group.firing_count + told.truncated
     return group.firing_count + group.resolved_count + group.unreported_count + told.truncated
+
+
+def _severities(told: Told) -> list[str]:
+    """How bad the group is, and its alerts, as far as they say so."""
+    of_all = (told.labels, *(alert.labels for alert in _concerned(told)))
+    severities = dict.fromkeys(line(labels["severity"], 50) for labels in of_all if labels.get("severity"))
+    return list(severities)[:_MOST_NAMED]
 
 
 def _summary(alert: ReportedAlert) -> str:

@@ -300,14 +300,15 @@ def test_since_when_is_what_the_source_says() -> None:
 
 def test_several_groups() -> None:
     """Those that fire come first, in the title too; one line takes them all."""
-    disk = told(known=group(id=8, firing_count=4), title="DiskFull (db)", labels={"alertname": "DiskFull"})
+    labels = {"alertname": "DiskFull", "severity": "critical"}
+    disk = told(known=group(id=8, firing_count=4), title="DiskFull (db)", labels=labels)
     mine = told(known=group(id=9, state=State.SILENCED, state_actor="ada"), title="Slow", labels={})
     said = [told(Kind.RESOLVED, over(id=6)), disk, mine]
     assert bundle_title(said) == "[FIRING:2 RESOLVED:1] 3 alert groups: DiskFull db, Slow, InstanceDown web-1"
     assert (
         bundle_body(said, START)
         == """\
-FIRING #8 DiskFull db (prod), 4 alerts, for 12m
+FIRING #8 DiskFull db (prod), critical, 4 alerts, for 12m
 FIRING #9 Slow (prod), for 12m, now silenced by ada
 RESOLVED #6 InstanceDown web-1 (prod), after 12m
 tocsin groups ack 8 9"""

@@ -123,7 +123,10 @@ def test_after_twelve_attempts_it_is_given_up_and_can_be_retried(
 
     assert 40 * MINUTE < daemon.clock.wall() - began < 75 * MINUTE
     assert messages(daemon)[0].attempt_count == 12
-    assert story(daemon, group)[11] == "DELIVERY_GIVEN_UP ops: attempt 12 of 12: 500 Internal Server Error; given up"
+    assert story(daemon, group)[11] == (
+        "DELIVERY_GIVEN_UP ops: attempt 12 of 12: 500 Internal Server Error; given up; "
+        "to send it again: tocsin messages retry 1/1"
+    )
     courier.answer = taken
     pass_time(daemon, 15 * MINUTE)
     assert states(daemon) == ["DEAD", "DELIVERED"]
