@@ -192,7 +192,7 @@ def _made(url: str, lines: list[tuple[int, str]]) -> NotifyBase:
         raise _Unknown(f"apprise knows no service for {what}")
     # Nothing is known to be no secret yet.
     scrubber = scrub.Scrubber([url, *_words(url, harmless=False)])
-    said = [scrubber.line(line) for level, line in lines if level >= logging.WARNING]
+    said = [scrubber.line(line).rstrip(" :") for level, line in lines if level >= logging.WARNING]
     said = [line for line in said if not line.startswith(("Could not load", "Unparseable"))]
     what = f"{_services[name].service_name} cannot read this address"
     raise _Unknown(f"{what}: {' - '.join(said)}" if said else f"{what}: a part of it is missing or malformed")

@@ -7,6 +7,7 @@ change only where nobody else made one since that look.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from tocsind.domain import contact_point as rules
 from tocsind.domain import etag as etags
@@ -83,6 +84,9 @@ def update(
     audit.record(
         transaction, by, after.name, audit.of_contact_point(current), {**audit.of_contact_point(after), **differs}
     )
+    if after.settings != current.settings:
+        # What waits because the old way failed is not to wait out its time: most often that was why it was changed.
+        transaction.after_commit(partial(memory.outbox.hasten, memory.outbox.to(after.id)))
     memory.forget()
     return _shown(transaction, after)
 

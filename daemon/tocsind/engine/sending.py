@@ -149,7 +149,8 @@ def _settle(message: Message, report: Report, now: int, luck: float) -> tuple[Ev
     wait = backoff.next_try(message.attempts, luck, report.asked)
     if wait is None:
         message.state, message.ended = MessageState.DEAD, now
-        return EventKind.DELIVERY_GIVEN_UP, f"{tried}; given up", None
+        retry = f"tocsin messages retry {message.group_id}/{message.id}"
+        return EventKind.DELIVERY_GIVEN_UP, f"{tried}; given up; to send it again: {retry}", None
     message.state, message.set, message.due = MessageState.PENDING, now, now + wait
     return EventKind.DELIVERY_FAILED, f"{tried}; again in {wording.span(wait)}", wait
 

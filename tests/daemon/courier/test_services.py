@@ -224,6 +224,7 @@ def test_numbers_of_templates_are_no_files(shared: Courier) -> None:
         ("slack://hunter2", "Slack cannot read this address"),
         ("tgram://hunter2/1", "Telegram cannot read this address"),
         ("mailto://:hunter2@", "E-Mail cannot read this address"),
+        ("mailto://", "E-Mail cannot read this address: Invalid ~From~ email specified"),
         ("pover://hunter2@", "Pushover cannot read this address"),
         ("syslog://", "syslog:// acts on the machine that Tocsin runs on"),
         ("DBUS://", "dbus:// acts on the machine"),
@@ -258,3 +259,4 @@ def test_addresses_that_are_not_taken(shared: Courier, url: str, answer: str) ->
         assert outcome.answer.startswith(answer)
         assert outcome.target == ""
         assert "hunter2" not in outcome.answer
+        assert not outcome.answer.endswith(":")

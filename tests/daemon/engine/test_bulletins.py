@@ -94,7 +94,7 @@ def test_a_demo_alert(daemon: RunningDaemon, integration: Integration) -> None:
     group = daemon.integrations.SendDemoAlert(asked).alert_group
     told = bulletin(daemon, mail(), message(group))
     assert told.title == "[DEMO FIRING:2] DemoAlert warning (prod)"
-    assert told.body.startswith("This is a demo: nothing is wrong, and nothing needs to be done.\nSomebody asked")
+    assert told.body.startswith("This is a demo: nothing is wrong, and nothing needs to be done.\n- instance=")
     assert "\n- instance=demo-1.example:9100: This is a demo alert, as if of demo-1.example:9100\n" in told.body
     assert said(daemon, hook(), message(group))["group"]["source"] == "DEMO"
 

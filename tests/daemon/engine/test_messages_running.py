@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,10 +32,14 @@ from posting import (
 from running_daemon import RunningDaemon, Start
 
 from tocsind.courier.wire import HttpRequest, Outcome
+from tocsind.domain.access import Caller, Role
+from tocsind.domain.contact_point import Webhook
 from tocsind.domain.errors import TocsinError
 from tocsind.domain.message import Kind
 from tocsind.engine import bulletins, outbox, sending
+from tocsind.engine import contact_points as jobs
 from tocsind.engine.memory import Memory
+from tocsind.sqlite import contact_points as rows
 from tocsind.sqlite.writer import Transaction
 
 
@@ -118,7 +123,10 @@ def test_after_twelve_attempts_it_is_given_up_and_can_be_retried(
 
     assert 40 * MINUTE < daemon.clock.wall() - began < 75 * MINUTE
     assert messages(daemon)[0].attempt_count == 12
-    assert story(daemon, group)[11] == "DELIVERY_GIVEN_UP ops: attempt 12 of 12: 500 Internal Server Error; given up"
+    assert story(daemon, group)[11] == (
+        "DELIVERY_GIVEN_UP ops: attempt 12 of 12: 500 Internal Server Error; given up; "
+        "to send it again: tocsin messages retry 1/1"
+    )
     courier.answer = taken
     pass_time(daemon, 15 * MINUTE)
     assert states(daemon) == ["DEAD", "DELIVERED"]
@@ -221,8 +229,10 @@ def test_what_cannot_be_composed_has_failed(
     assert messages(daemon)[0].answer == "it could not be composed: the daemon's log says why"
 
 
-@pytest.mark.parametrize("verb", ["Acknowledge", "Silence", "Resolve"])
-def test_what_waits_is_withdrawn(courier: ScriptedCourier, daemon: RunningDaemon, verb: str) -> None:
+@pytest.mark.parametrize(
+    ("verb", "state"), [("Acknowledge", "acknowledged"), ("Silence", "silenced"), ("Resolve", "resolved")]
+)
+def test_what_waits_is_withdrawn(courier: ScriptedCourier, daemon: RunningDaemon, verb: str, state: str) -> None:
     """Nobody is told any more that a group fires which somebody took; who was told is known."""
     courier.answer = lambda errand: REFUSED if errand.url == "ops" else TAKEN
     (group,) = fire_many(daemon, 1)
@@ -236,8 +246,7 @@ def test_what_waits_is_withdrawn(courier: ScriptedCourier, daemon: RunningDaemon
 
     assert states(daemon) == ["CANCELLED", "DELIVERED"]
     assert len(courier.sent) == 2
-    said = {"Acknowledge": "acknowledged", "Silence": "silenced", "Resolve": "resolved"}[verb]
-    assert story(daemon, group)[-1] == f"DELIVERY_CANCELLED ops: it is {said}"
+    assert story(daemon, group)[-1] == f"DELIVERY_CANCELLED ops: it is {state}"
     told = daemon.engine.change(lambda transaction, memory: outbox.told(transaction, [number]))
     assert told == {number: [(ops, None), (other, None)]}
     assert never not in dict(told[number])
@@ -362,6 +371,31 @@ def test_the_next_attempt_takes_the_new_settings(courier: ScriptedCourier, daemo
     pass_time(daemon, LONG)
 
     assert [errand.url for errand in courier.sent][:2] == ["old", "new"]
+
+
+def test_new_settings_are_tried_at_once(courier: ScriptedCourier, daemon: RunningDaemon) -> None:
+    """What waits because the old ones failed does not wait out its time; a new description is no reason to try."""
+    courier.answer = refused
+    (group,) = fire_many(daemon, 1)
+    ops = add_contact(daemon, "old")
+    put(daemon, [group], ops)
+    quiet(daemon)
+
+    def change(**changes: Any) -> None:
+        def job(transaction: Transaction, memory: Memory) -> None:
+            before = rows.by_id(transaction.connection, ops)
+            assert before is not None
+            jobs.update(transaction, memory, before, replace(before, **changes), {}, by=Caller("ada", Role.ADMIN))
+
+        daemon.engine.change(job)
+        quiet(daemon)
+
+    change(description="where the operators sit")
+    assert [errand.url for errand in courier.sent] == ["old"]
+    courier.answer = taken
+    change(settings=Webhook("new"))
+    assert [errand.url for errand in courier.sent] == ["old", "new"]
+    assert states(daemon) == ["DELIVERED"]
 
 
 @pytest.mark.parametrize("way", ["reopen", "crash"])

@@ -111,10 +111,10 @@ def test_one_for_whoever_is_on_call_has_its_calendars_read(
         ("contact_point.on_call.schedule", "https://calendars.example/pr1v/duty.ics", ""),
         ("contact_point.on_call.overrides", "", ICAL),
     ]
-    assert made.target == "https://calendars.example/****, overrides: a text"
+    assert made.target == "https://calendars.example/****, overrides: uploaded"
     schedule, overrides = made.on_call.schedule, made.on_call.overrides
     assert (schedule.WhichOneof("source"), schedule.target) == (None, "https://calendars.example/****")
-    assert (overrides.WhichOneof("source"), overrides.target) == (None, "a text")
+    assert (overrides.WhichOneof("source"), overrides.target) == (None, "uploaded")
     assert schedule.read_time.ToMicroseconds() == daemon.clock.wall()
     assert get(daemon, made.name) == made == listed(daemon)[0]
     filed = make_contact(daemon, on_call={"schedule": {"file": "duty.ics"}}).on_call.schedule
