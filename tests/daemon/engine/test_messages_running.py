@@ -75,7 +75,8 @@ def test_one_that_fails_is_tried_again_with_the_same_key(courier: ScriptedCourie
     quiet(daemon)
     (message,) = messages(daemon)
     wait = message.next_attempt_time.ToMicroseconds() - message.create_time.ToMicroseconds()
-    assert 4 * SECOND <= wait <= 6 * SECOND
+    # It may have been sent a tick after it was decided.
+    assert 4 * SECOND <= wait <= 6 * SECOND + SECOND // 5
     pass_time(daemon, 3 * SECOND)
     assert len(courier.sent) == 1
 
