@@ -4,7 +4,8 @@ Rules
 - Many groups at once cost few statements: what calls this holds the pen.
 - What is withdrawn is what was not begun. What is being sent goes on, and is not tried again if it fails
   (`engine/sending.py`).
-- Whoever may have been told counts as told: it is better to be told twice that it is over than never.
+- Whoever may have been told that a group fires counts as told; who only may have been told that it is resolved, as that
+  was taken back, does not: it is better to be told twice that it is over than never.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -47,13 +48,16 @@ def put(transaction: Transaction, memory: Memory, messages: Sequence[Message]) -
     _await(transaction, memory, messages)
 
 
-def withdraw(transaction: Transaction, memory: Memory, group_ids: Collection[int], why: str) -> list[Event]:
-    """Takes back the messages of groups that say that they fire and are not being sent: nobody needs them any more.
+def withdraw(
+    transaction: Transaction, memory: Memory, group_ids: Collection[int], why: str, kind: Kind = Kind.FIRING
+) -> list[Event]:
+    """Takes back the messages of groups that say that they fire, or are resolved, and are not being sent: nobody needs
+    them any more.
 
     Returns what their timelines say of that, with the states that the file has for the groups now; `why` is said there.
     Who wipes or deletes groups throws that away.
     """
-    withdrawn = rows.to_withdraw(transaction.connection, list(group_ids))
+    withdrawn = rows.to_withdraw(transaction.connection, list(group_ids), kind)
     return cancel(transaction, memory, withdrawn, lambda _: why)
 
 

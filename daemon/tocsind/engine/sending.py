@@ -8,7 +8,8 @@ Rules
   where the receiver took it and its answer was lost, as in a timeout. It is never lost.
 - After a start, what is SENDING was begun by a daemon that is gone: it is PENDING, and due at once.
 - A message that says that a group fires, and failed, is not tried again once the group fires no more; but where its own
-  chain resolved it: "tell them, and resolve it" is to tell them.
+  chain resolved it: "tell them, and resolve it" is to tell them. One that says that it is resolved is not once it is
+  not.
 - A group that is gone or wiped, and a contact point that is gone, have their messages cancelled instead of sent.
 - The settings of a contact point are read when a message is claimed: each attempt has those of its time.
 """
@@ -192,7 +193,8 @@ def _let_go(transaction: Transaction, memory: Memory, unneeded: Sequence[Message
 
     def why(each: Message) -> str:
         tried = f"attempt {each.attempts} of {backoff.MOST_ATTEMPTS}: {each.answer or STOPPED}"
-        return f"{tried}; not tried again, as the group does not fire any more"
+        what = "does not fire" if each.kind is Kind.FIRING else "is not resolved"
+        return f"{tried}; not tried again, as the group {what} any more"
 
     outbox.tell(transaction, outbox.cancel(transaction, memory, unneeded, why))
 
@@ -208,7 +210,9 @@ def _needed(transaction: Transaction, messages: Sequence[Message]) -> dict[int, 
 def _is_needed(message: Message, group: GroupState | None) -> bool:
     if group is None or group.wiped:
         return False
-    return message.kind is Kind.RESOLVED or group.state is State.FIRING or group.by_chain
+    if message.kind is Kind.RESOLVED:
+        return group.state is State.RESOLVED
+    return group.state is State.FIRING or group.by_chain
 
 
 _OUTCOMES = {MessageState.DELIVERED: "delivered", MessageState.PENDING: "failed", MessageState.DEAD: "dead"}

@@ -89,6 +89,7 @@ def test_a_message_says_where_it_stands(courier: ScriptedCourier, daemon: Runnin
     and when it ended afterwards."""
     courier.answer = refused
     (group,) = fire_many(daemon, 1)
+    daemon.act("Resolve", group)
     ops, rota = add_contact(daemon, "ops"), add_contact(daemon, "rota")
     made = outbox.message(int(group.removeprefix("alertGroups/")), ops, Kind.RESOLVED, via_id=rota, step=2)
     daemon.engine.change(outbox.put, [made])

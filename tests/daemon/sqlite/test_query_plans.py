@@ -193,7 +193,7 @@ QUERIES |= dict(message_lists()) | {
     "message": lambda c: messages.one(c, 5, 5),
     "messages by ids": lambda c: messages.by_ids(c, [1, 2, 3]),
     "messages of a group": lambda c: messages.of_group(c, 5),
-    "messages to withdraw": lambda c: messages.to_withdraw(c, [1, 2, 3]),
+    "messages to withdraw": lambda c: messages.to_withdraw(c, [1, 2, 3], Kind.FIRING),
     "who was told": lambda c: list(messages.told(c, [1, 2, 3])),
     "unsettled messages": lambda c: list(messages.unsettled(c)),
     "messages being sent": lambda c: messages.sending(c, 500),
