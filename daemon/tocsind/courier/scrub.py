@@ -13,7 +13,7 @@ import html
 import json
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, cached_property
 from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 MASK = "****"
@@ -94,14 +94,18 @@ class Scrubber:
     """Takes secrets out of texts."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        forms = {form for secret in secrets for form in _forms(secret)}
-        # The longest first: a part of a secret must not break the whole of it apart.
-        patterns = [_pattern(form) for form in sorted(forms, key=lambda form: (-len(form), form))]
-        self._pattern = re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
+        self._forms = {form for secret in secrets for form in _forms(secret)}
 
     def scrub(self, text: str) -> str:
         """Returns a text without them."""
-        return self._pattern.sub(MASK, text) if self._pattern else text
+        return self._pattern.sub(MASK, text) if self._forms and text else text
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        # Only where there is something to show, as many receivers say nothing: it takes milliseconds.
+        # The longest first: a part of a secret must not break the whole of it apart.
+        patterns = [_pattern(form) for form in sorted(self._forms, key=lambda form: (-len(form), form))]
+        return re.compile("|".join(patterns), re.IGNORECASE)
 
     def line(self, text: str, most: int = 200) -> str:
         """Returns the first line of a text that says something, printable, without secrets, and not too long."""
@@ -129,8 +133,9 @@ def _pattern(form: str) -> str:
 @cache
 def _writings(char: str) -> str:
     """How a character may be written: as it is, in a URL, in JSON and in HTML."""
-    if char.isalnum() and char.isascii():
-        return char
+    if (char.isalnum() or char in "-._~") and char.isascii():
+        # Nobody escapes these.
+        return re.escape(char)
     number = ord(char)
     ways = [char, quote(char, safe=""), json.dumps(char)[1:-1], html.escape(char)]
     if char.isascii():
