@@ -189,7 +189,9 @@ def test_what_takes_too_long_is_given_up(
     monkeypatch.setattr(process_module, "GRACE", 0.3)
     receiver = opens(drips(b"HTTP/1.1 200 OK\r\n" + b"X-Header: x\r\n" * 90, 0.02))
 
-    outcome = courier.run(Bulletin(f"json://127.0.0.1:{receiver.port}/", "t", "b", timeout=0.5))
+    future = courier.send(Bulletin(f"json://127.0.0.1:{receiver.port}/", "t", "b", timeout=0.5))
+    assert started(courier, opens)
+    outcome = future.result(20)
 
     assert (outcome.done, outcome.answer) == (False, "no answer within 0.5 s")
     assert started(courier, opens)
@@ -214,7 +216,9 @@ def test_what_ends_after_all_is_not_stuck(courier: Courier, opens: Opens, monkey
     pid = started(courier, opens)
     receiver = opens(drips(b"HTTP/1.1 200 OK" + b" " * 9000, 0.02))
 
-    outcome = courier.run(Bulletin(f"json://127.0.0.1:{receiver.port}/", "t", "b", timeout=0.5))
+    future = courier.send(Bulletin(f"json://127.0.0.1:{receiver.port}/", "t", "b", timeout=0.5))
+    assert started(courier, opens)
+    outcome = future.result(20)
 
     assert outcome.answer == "no answer within 0.5 s"
     (process,) = courier._processes
@@ -263,6 +267,22 @@ def test_a_process_that_is_stopped_blocks_nobody(
     assert {future.result(20).answer for future in futures} == {"no answer within 0.5 s"}
     assert courier.run(request(opens(answers()).url())).done
     until(lambda: not is_alive(pid))
+
+
+def test_a_process_that_says_nothing_any_more_is_replaced(
+    courier: Courier, opens: Opens, monkeypatch: pytest.MonkeyPatch, metrics: Metrics
+) -> None:
+    """The first errand that it leaves unanswered is enough: messages have few attempts, and all would be wasted."""
+    monkeypatch.setattr(process_module, "GRACE", 0.3)
+    pid = started(courier, opens)
+    os.kill(pid, signal.SIGSTOP)
+
+    lost = courier.run(request("http://127.0.0.1:1/", timeout=0.5))
+
+    assert lost.answer == "no answer within 0.5 s"
+    assert courier.run(request(opens(answers()).url(), timeout=5.0)).done
+    until(lambda: not is_alive(pid))
+    assert value(metrics, "tocsin_courier_restarts_total") == 1
 
 
 def test_closing_answers_everything(opens: Opens, metrics: Metrics) -> None:
