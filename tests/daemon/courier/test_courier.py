@@ -36,7 +36,8 @@ from tocsind.courier import courier as courier_module
 from tocsind.courier import process as process_module
 from tocsind.courier import worker
 from tocsind.courier.courier import ENDED, NOT_STARTED, STOPPING, TOO_LONG, Courier
-from tocsind.courier.wire import MOST_UNDER_WAY, READY, Answer, Bulletin, Fetch, Look, Outcome, frame
+from tocsind.courier.process import UnderWay
+from tocsind.courier.wire import MOST_UNDER_WAY, READY, Answer, Bulletin, Errand, Fetch, Look, Outcome, Sent, frame
 from tocsind.metrics import Metrics
 
 
@@ -298,6 +299,23 @@ def test_closing_answers_everything(opens: Opens, metrics: Metrics) -> None:
     assert courier.pids() == []
     assert not is_alive(pid)
     assert value(metrics, "tocsin_courier_up") == 0
+
+
+@pytest.mark.parametrize(
+    "errand",
+    [
+        request(f"http://u:{PASSWORD}@x.example/{SECRET}", headers={"X-Key": BEARER}, secret=KEY),
+        Bulletin(f"mailto://u:{PASSWORD}@x.example", "title", "body"),
+        Look(f"mailto://u:{PASSWORD}@x.example"),
+        Fetch(f"http://x.example/{PASSWORD}", 10),
+    ],
+    ids=lambda errand: type(errand).__name__,
+)
+def test_errands_do_not_show_what_they_hold(errand: Errand) -> None:
+    """Whatever has them printed, alone or as a part of something."""
+    shown = f"{errand!r} {Sent(1, errand)!r} {UnderWay(errand, Future())!r}"
+
+    assert not [secret for secret in (PASSWORD, SECRET, BEARER, KEY) if secret in shown]
 
 
 def test_one_that_was_never_used_closes(metrics: Metrics) -> None:
