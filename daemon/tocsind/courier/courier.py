@@ -8,6 +8,8 @@ Rules
   there is a pause before it is started again, which grows to half a minute; until then errands fail.
 - An errand that has no answer in its time is given up. Its thread may hang; once many do, or there is no room left for
   others, the process is replaced: errands go to a new one, and the old one ends when it has nothing under way any more.
+- So is a process that has answered nothing else either since it was given such an errand: it may be stopped, or a
+  defect keeps it busy, and messages have few attempts to lose.
 - One thread does all of it. What is called when an outcome is there runs in it, and must be quick.
 """
 
@@ -214,7 +216,7 @@ class Courier:
     def _retire(self) -> None:
         """Replaces a process in which too much hangs; ends those that were replaced and have done what they had."""
         current = self._current
-        if current is not None and current.stuck >= MOST_STUCK:
+        if current is not None and (current.stuck >= MOST_STUCK or current.mute):
             log.warning("the courier is replaced", stuck=current.stuck, under_way=current.busy)
             self._current = None
             self._metrics.courier_restarts.inc()

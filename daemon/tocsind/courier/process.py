@@ -58,7 +58,8 @@ class UnderWay:
 
 
 class Process:
-    """A process. `stuck` is how many of its errands were given up and have not ended since."""
+    """A process. `stuck` is how many of its errands were given up and have not ended since. `mute`: one was given up,
+    and it has answered nothing at all since that was given to it."""
 
     def __init__(self) -> None:
         """Starts it, without waiting until it is ready; OSError where the system refuses."""
@@ -80,6 +81,8 @@ class Process:
         ours.setblocking(False)
         self.link = ours
         self.ready = False
+        self.mute = False
+        self._heard = Deadline(0.0)
         self._deadline = Deadline(START_SECONDS)
         self._frames = Frames()
         self._out = bytearray()
@@ -149,6 +152,7 @@ class Process:
                 del self._under_way[number]
                 self._given_up.add(number)
                 seconds = under_way.deadline.seconds
+                self.mute |= self._heard.took() >= under_way.deadline.took()
                 yield under_way, Outcome(False, f"no answer within {seconds - GRACE:g} s", seconds=seconds)
 
     def left(self) -> list[UnderWay]:
@@ -167,6 +171,7 @@ class Process:
         return signal.Signals(-status).name if status < 0 else f"status {status}"
 
     def _understood(self, body: bytes) -> Iterator[tuple[UnderWay, Outcome]]:
+        self._heard = Deadline(0.0)
         if not self.ready:
             if body != READY:
                 raise ValueError("it does not say that it is ready")
