@@ -13,9 +13,9 @@ from running_daemon import RunningDaemon, details
 from tocsin.v1 import contact_points_pb2, contact_points_pb2_grpc
 from tocsind.courier.wire import Bulletin, Errand, HttpRequest, Look, Outcome
 from tocsind.domain.contact_point import Apprise, CalendarRole, CalendarSource, ContactPoint, Webhook
-from tocsind.engine import bulletins, calendars
-from tocsind.engine.bulletins import Composed
 from tocsind.engine.memory import Memory
+from tocsind.engine.telling import bulletins, calendars
+from tocsind.engine.telling.bulletins import Composed
 from tocsind.sqlite.writer import Transaction
 
 Contact = contact_points_pb2.ContactPoint

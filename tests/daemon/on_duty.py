@@ -13,8 +13,8 @@ from running_daemon import RunningDaemon
 
 from tocsind.courier.wire import Errand, Fetch, Outcome
 from tocsind.domain.contact_point import Apprise, CalendarSource, ContactPoint, OnCall, Settings, Webhook
-from tocsind.engine import calendars
 from tocsind.engine.memory import Memory
+from tocsind.engine.telling import calendars
 from tocsind.sqlite import contact_points
 from tocsind.sqlite.writer import Transaction
 

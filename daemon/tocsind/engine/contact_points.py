@@ -14,9 +14,10 @@ from tocsind.domain.access import Caller
 from tocsind.domain.contact_point import MOST_CONTACT_POINTS, CalendarRole, CalendarSource, ContactPoint, OnCall
 from tocsind.domain.errors import Reason, TocsinError, not_found
 from tocsind.domain.identity import new_public_id
-from tocsind.engine import audit, calendars, outbox
-from tocsind.engine.calendars import CalendarCopy
+from tocsind.engine import audit
 from tocsind.engine.memory import Memory
+from tocsind.engine.telling import calendars, outbox
+from tocsind.engine.telling.calendars import CalendarCopy
 from tocsind.sqlite import contact_points
 from tocsind.sqlite.contact_points import CalendarState
 from tocsind.sqlite.writer import Transaction

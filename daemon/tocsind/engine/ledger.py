@@ -15,9 +15,9 @@ from tocsind.domain.integration import Integration
 from tocsind.domain.notification import Notification, ReportedAlert
 from tocsind.domain.rulebook import Rendered
 from tocsind.domain.snapshot import EVENT_CONDITIONS, Effect, KnownAlert, failures, receive
-from tocsind.engine import escalations
 from tocsind.engine.figures import count
 from tocsind.engine.memory import Memory
+from tocsind.engine.telling import escalations
 from tocsind.sqlite import alert_groups, alerts, events, removal
 from tocsind.sqlite.writer import Transaction
 

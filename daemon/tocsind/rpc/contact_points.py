@@ -24,10 +24,10 @@ from tocsind.domain import etag as etags
 from tocsind.domain.contact_point import Apprise, ContactPoint, OnCall, Webhook
 from tocsind.domain.errors import Violation, invalid, not_found, not_in_time, refuse
 from tocsind.domain.masking import scrub
-from tocsind.engine import bulletins, calendars, outbox
 from tocsind.engine import contact_points as jobs
 from tocsind.engine.contact_points import Copies, Shown
 from tocsind.engine.engine import Engine
+from tocsind.engine.telling import bulletins, calendars, outbox
 from tocsind.rpc import certificates, encode, names, paging
 from tocsind.rpc import contact_point_fields as fields
 from tocsind.rpc.access import caller

@@ -23,8 +23,8 @@ from on_duty import (
 from running_daemon import RunningDaemon, Start
 
 from tocsind.domain.contact_point import CalendarSource, ContactPoint
-from tocsind.engine import on_call
-from tocsind.engine.calendars import KNOWN
+from tocsind.engine.telling import on_call
+from tocsind.engine.telling.calendars import KNOWN
 from tocsind.ical.process import Reader, Unreadable
 
 SIX = 6 * MINUTE

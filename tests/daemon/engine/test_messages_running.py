@@ -33,8 +33,8 @@ from running_daemon import RunningDaemon, Start
 from tocsind.courier.wire import HttpRequest, Outcome
 from tocsind.domain.errors import TocsinError
 from tocsind.domain.message import Kind
-from tocsind.engine import bulletins, outbox, sending
 from tocsind.engine.memory import Memory
+from tocsind.engine.telling import bulletins, outbox, sending
 from tocsind.sqlite.writer import Transaction
 
 

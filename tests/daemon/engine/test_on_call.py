@@ -7,8 +7,8 @@ from on_duty import person, schedule
 from running_daemon import RunningDaemon
 
 from tocsind.domain.contact_point import ContactPoint
-from tocsind.engine import calendars, on_call
-from tocsind.engine.on_call import OnDuty
+from tocsind.engine.telling import calendars, on_call
+from tocsind.engine.telling.on_call import OnDuty
 
 NIGHTS = ical(
     event(":20260928T200000Z", ":20260929T060000Z", "anna", "RRULE:FREQ=DAILY"),

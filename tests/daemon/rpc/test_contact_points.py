@@ -30,7 +30,7 @@ from tocsind.domain import contact_point as rules
 from tocsind.domain.escalation_chain import Notify, Resolve, Step, Wait
 from tocsind.domain.message import Kind
 from tocsind.engine import contact_points as jobs
-from tocsind.engine import outbox
+from tocsind.engine.telling import outbox
 from tocsind.sqlite import contact_points as rows
 from tocsind.sqlite import escalation_chains
 

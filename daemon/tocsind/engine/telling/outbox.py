@@ -3,7 +3,7 @@
 Rules
 - Many groups at once cost few statements: what calls this holds the pen.
 - What is withdrawn is what was not begun. What is being sent goes on, and is not tried again if it fails
-  (`engine/sending.py`).
+  (`sending.py`).
 - Whoever may have been told counts as told: it is better to be told twice that it is over than never.
 """
 
