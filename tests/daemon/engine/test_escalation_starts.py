@@ -129,7 +129,7 @@ def test_it_stops(daemon: RunningDaemon, integration: Integration, how: str) -> 
     else:
         assert not runs(daemon, name)
         assert messages(daemon, name) == [("ops", "firing", 1, "cancelled")]
-        assert said(daemon, name, "DELIVERY_") == [("DELIVERY_CANCELLED", f"ops is not told: it is {SAID[how]}")]
+        assert said(daemon, name, "DELIVERY_") == [("DELIVERY_CANCELLED", f"ops: it is {SAID[how]}")]
     if how == "wipe":
         assert daemon.kinds(name)[-1] == "WIPED"
         assert not any(event.reason for event in daemon.events(name))
