@@ -35,6 +35,7 @@ from tocsind.rpc.contact_point_trial import Trial
 from tocsind.rpc.mutation import change, repeated
 from tocsind.rpc.shifts import list_shifts
 from tocsind.rpc.templates import jinja_violations
+from tocsind.sqlite import calendars as calendar_rows
 from tocsind.sqlite import contact_points as rows
 
 LOOK_PATIENCE: Final = 15.0
@@ -134,7 +135,7 @@ class ContactPointServicer(contact_points_pb2_grpc.ContactPointServiceServicer):
 
     def _encode(self, contacts: Collection[ContactPoint]) -> list[contact_points_pb2.ContactPoint]:
         with self._engine.store.reading() as connection:
-            states = rows.calendar_states(connection)
+            states = calendar_rows.states(connection)
         standing = outbox.standing(self._engine, [contact.id for contact in contacts])
         return [fields.shown(Shown(each, states.get(each.id, {})), standing[each.id]) for each in contacts]
 
