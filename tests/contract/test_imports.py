@@ -20,8 +20,15 @@ ARROWS = {
     "daemon/tocsind/domain": ["tocsind.domain"],
     # metrics.py knows nothing of ours. Like the clock, every layer but the domain may have it.
     "daemon/tocsind/metrics.py": [],
+    "daemon/tocsind/child.py": [],
     "daemon/tocsind/sqlite": ["tocsind.sqlite", "tocsind.domain", "tocsind.clock", "tocsind.metrics"],
-    "daemon/tocsind/rendering": ["tocsind.rendering", "tocsind.domain", "tocsind.clock", "tocsind.metrics"],
+    "daemon/tocsind/rendering": [
+        "tocsind.rendering",
+        "tocsind.domain",
+        "tocsind.child",
+        "tocsind.clock",
+        "tocsind.metrics",
+    ],
     # What runs in the process that renders knows nothing of the daemon.
     "daemon/tocsind/rendering/__main__.py": ["tocsind.rendering.worker"],
     "daemon/tocsind/rendering/worker.py": [
@@ -34,14 +41,20 @@ ARROWS = {
     "daemon/tocsind/rendering/variables.py": ["tocsind.domain.template"],
     "daemon/tocsind/rendering/sandbox.py": ["tocsind.rendering.filters"],
     "daemon/tocsind/rendering/filters.py": [],
-    "daemon/tocsind/ical": ["tocsind.ical", "tocsind.domain"],
+    "daemon/tocsind/ical": ["tocsind.ical", "tocsind.domain", "tocsind.child"],
     # What runs in the process that reads a calendar knows nothing of the daemon.
     "daemon/tocsind/ical/__main__.py": ["tocsind.ical.worker"],
     "daemon/tocsind/ical/worker.py": ["tocsind.ical.reading", "tocsind.ical.wire"],
     "daemon/tocsind/ical/reading.py": ["tocsind.ical.lines", "tocsind.ical.wire", "tocsind.domain.shift"],
     "daemon/tocsind/ical/lines.py": [],
     "daemon/tocsind/ical/wire.py": [],
-    "daemon/tocsind/courier": ["tocsind.courier", "tocsind.domain", "tocsind.clock", "tocsind.metrics"],
+    "daemon/tocsind/courier": [
+        "tocsind.courier",
+        "tocsind.domain",
+        "tocsind.child",
+        "tocsind.clock",
+        "tocsind.metrics",
+    ],
     # What runs in the courier's process knows nothing of the daemon but how to read its clock, and what the two say to
     # each other.
     "daemon/tocsind/courier/__main__.py": ["tocsind.courier.worker"],
@@ -56,6 +69,7 @@ ARROWS = {
         f"daemon/tocsind/courier/{name}.py": [
             *(f"tocsind.courier.{each}" for each in ("deadline", "process", "wire")),
             "tocsind.domain",
+            "tocsind.child",
             "tocsind.clock",
             "tocsind.metrics",
         ]
