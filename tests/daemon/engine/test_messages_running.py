@@ -236,7 +236,8 @@ def test_what_waits_is_withdrawn(courier: ScriptedCourier, daemon: RunningDaemon
 
     assert states(daemon) == ["CANCELLED", "DELIVERED"]
     assert len(courier.sent) == 2
-    assert story(daemon, group)[-1] == "DELIVERY_CANCELLED ops: somebody is on it"
+    said = {"Acknowledge": "acknowledged", "Silence": "silenced", "Resolve": "resolved"}[verb]
+    assert story(daemon, group)[-1] == f"DELIVERY_CANCELLED ops: it is {said}"
     told = daemon.engine.change(lambda transaction, memory: outbox.told(transaction, [number]))
     assert told == {number: [(ops, None), (other, None)]}
     assert never not in dict(told[number])

@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tocsind.domain import alert_group
 from tocsind.domain.access import Caller
 from tocsind.domain.alert_group import Event, EventKind
 from tocsind.domain.errors import Reason, TocsinError, not_found
@@ -92,14 +91,12 @@ def standing(engine: "Engine", contact_ids: Collection[int]) -> dict[int, tuple[
 
 def retry(transaction: Transaction, memory: Memory, group_id: int, message_id: int, *, by: Caller) -> MessageRow:
     """Has a message sent now: one that was given up, with all attempts anew, or one that waits. TocsinError: NOT_FOUND,
-    FORBIDDEN_NOW (its group was wiped, or it stands otherwise)."""
+    FORBIDDEN_NOW (it stands otherwise)."""
     row = rows.one(transaction.connection, group_id, message_id)
     group = alert_groups.by_id(transaction.connection, group_id)
     if row is None or group is None:
         raise not_found(f"alertGroups/{group_id}/messages/{message_id}")
     found = row.message
-    if group.is_wiped:
-        raise alert_group.wiped(group)
     if found.state not in (MessageState.DEAD, MessageState.PENDING):
         text = f"cannot retry {found.name}: it is {found.state.name.lower()}"
         raise TocsinError(Reason.WRONG_STATE, text, resource=found.name, state=found.state.name)
