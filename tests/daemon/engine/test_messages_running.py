@@ -515,14 +515,14 @@ def test_how_a_contact_point_stands_is_known(courier: ScriptedCourier, daemon: R
     ops, idle = add_contact(daemon, "ops"), add_contact(daemon, "idle")
     put(daemon, fire_many(daemon, 3), ops)
     quiet(daemon)
-    assert outbox.standing(daemon.engine, [ops, idle]) == {
+    assert daemon.engine.memory.outbox.standing([ops, idle]) == {
         ops: (3, "500 Internal Server Error"),
         idle: (0, ""),
     }
     courier.answer = taken
     pass_time(daemon, LONG)
 
-    assert outbox.standing(daemon.engine, [ops]) == {ops: (0, "")}
+    assert daemon.engine.memory.outbox.standing([ops]) == {ops: (0, "")}
 
 
 def test_the_figures_tell_of_messages(courier: ScriptedCourier, daemon: RunningDaemon) -> None:

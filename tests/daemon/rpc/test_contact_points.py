@@ -423,7 +423,7 @@ def test_how_the_outbox_stands_is_shown_without_secrets(daemon: RunningDaemon, m
     """What waits, and why the last attempt failed, though that may repeat the address."""
     made = make_contact(daemon)
     standing = {1: (7, f"POST {URL}: 404, no service wxyz")}
-    monkeypatch.setattr(outbox, "standing", lambda engine, ids: {each: standing[each] for each in ids})
+    monkeypatch.setattr(daemon.engine.memory.outbox, "standing", lambda ids: {each: standing[each] for each in ids})
 
     for shown in (get(daemon, made.name), listed(daemon)[0], edit(daemon, made.name, description="new")):
         assert shown.pending_message_count == 7
