@@ -2,8 +2,9 @@
 
 Rules
 - Timers: heartbeats and staleness by the intake clock, silences, maintenances and escalations by a clock that counts
-  suspended time. A tick takes at most `MOST_DUE` of each, so that very many at one moment do not stop intake; the rest
-  is due at the next tick.
+  suspended time.
+  A tick takes at most `MOST_DUE` of each, so that very many at one moment do not stop intake; the rest is due at the
+  next tick.
 - What a maintenance that ended has collected is released a step a tick. A step is a transaction: after a crash it goes
   on from where it was, as `releases` in the file says.
 - The postman is woken for messages that are due.
