@@ -1,5 +1,8 @@
 """Takes secrets out of texts that people will see: receivers love to repeat in an error what was sent to them.
 
+This is done where the answer comes in, by what the errand is made of. What callers of the API are shown of a contact
+point is gone over once more there, by what is in its settings (`domain/masking.py`).
+
 Rules
 - An errand's secrets are: its address as a whole, user and password in it, the segments of its path and the values of
   its query unless they are obviously harmless, the values of headers, what signs it, and keys.

@@ -11,14 +11,13 @@ Rules
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from tocsind.domain.alert_group import AlertGroup, ResolveReason, Source, State
 from tocsind.domain.message import Kind
 from tocsind.domain.notification import ReportedAlert
 from tocsind.domain.plain_text import block, cut, line
 from tocsind.domain.snapshot import AlertState
-from tocsind.domain.units import DAY, SECOND
+from tocsind.domain.wording import moment, rough_span
 
 MAX_TITLE = 120
 MAX_BODY = 4_000
@@ -79,7 +78,7 @@ def title(told: Told, now: int) -> str:
         head += f":{told.group.firing_count}{'+' if told.truncated else ''}"
     if told.group.source is Source.DEMO:
         head = f"DEMO {head}"
-    after = f" after {duration(_ended(told, now) - _began(told, now))}" if told.kind is Kind.RESOLVED else ""
+    after = f" after {rough_span(_ended(told, now) - _began(told, now))}" if told.kind is Kind.RESOLVED else ""
     return cut(f"[{head}] {_subject(told)}{after}{_of_integration(told)}", MAX_TITLE)
 
 
@@ -118,27 +117,6 @@ def bundle_body(told: Sequence[Told], now: int) -> str:
     if sum(len(text) + 1 for text in lines) > room:
         lines = [cut(text, room // len(lines) - 1) for text in lines]
     return "\n".join([*lines, *end])
-
-
-def duration(microseconds: int) -> str:
-    """Returns a duration for people, its two largest units: `45s`, `12m`, `1h5m`, `3d4h`."""
-    seconds = max(0, microseconds) // SECOND
-    if seconds >= 60:
-        seconds -= seconds % (3_600 if microseconds >= DAY else 60)
-    parts = []
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts) or "0s"
-
-
-def moment(microseconds: int) -> str:
-    """Returns a time for people: ISO 8601, UTC, whole seconds; what no calendar has is `an unknown time`."""
-    try:
-        return datetime.fromtimestamp(microseconds // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        return "an unknown time"
 
 
 # Parts
@@ -208,12 +186,12 @@ def _end(told: Told, now: int) -> Iterable[str]:
         yield f"integration: {line(told.integration, _MOST_ALERT)}"
     began = _began(told, now)
     if told.kind is Kind.FIRING:
-        yield f"since: {moment(began)} ({duration(now - began)})"
+        yield f"since: {moment(began)} ({rough_span(now - began)})"
         if group.state is not State.FIRING:
             yield f"now: {_state(group)}"
     else:
         ended = _ended(told, now)
-        yield f"from {moment(began)} to {moment(ended)} ({duration(ended - began)})"
+        yield f"from {moment(began)} to {moment(ended)} ({rough_span(ended - began)})"
         yield _state(group) if group.state is State.RESOLVED else f"now: {_state(group)}"
     if told.on_call:
         yield f"on call: {line(told.on_call, _MOST_ALERT)}{f', step {told.step}' if told.step else ''}"
@@ -239,11 +217,11 @@ def _of_bundle(told: Told, now: int) -> str:
     if told.kind is Kind.FIRING:
         count = _count(told)
         details = [*_severities(told), *([f"{count} alerts"] if count > 1 else [])]
-        details.append(f"for {duration(now - _began(told, now))}")
+        details.append(f"for {rough_span(now - _began(told, now))}")
         if told.group.state is not State.FIRING:
             details.append(f"now {_state(told.group)}")
     else:
-        details = [f"after {duration(_ended(told, now) - _began(told, now))}"]
+        details = [f"after {rough_span(_ended(told, now) - _began(told, now))}"]
     what = cut(f"{_subject(told)}{_of_integration(told)}", _MOST_ALERT)
     return f"{told.kind.name} #{told.group.id} {what}, {', '.join(details)}"
 

@@ -35,9 +35,9 @@ from tocsind.engine import (
     maintenance,
     once,
     self_report,
-    steps,
 )
 from tocsind.engine.memory import Memory
+from tocsind.engine.telling import steps
 from tocsind.sqlite import audit as audit_rows
 from tocsind.sqlite import heartbeats as heartbeat_rows
 from tocsind.sqlite import integrations as integration_rows

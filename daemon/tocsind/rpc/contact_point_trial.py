@@ -25,9 +25,9 @@ from tocsind.domain.contact_point import ContactPoint, Kind, secrets
 from tocsind.domain.errors import not_found
 from tocsind.domain.masking import scrub
 from tocsind.domain.units import SECOND
-from tocsind.engine import bulletins, on_call
-from tocsind.engine.bulletins import Composed
 from tocsind.engine.engine import Engine
+from tocsind.engine.telling import bulletins, on_call
+from tocsind.engine.telling.bulletins import Composed
 from tocsind.rpc import encode
 from tocsind.rpc.access import caller
 from tocsind.sqlite import contact_points as rows

@@ -4,7 +4,7 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
-from fake_clock import DAY, HOUR, MINUTE, SECOND, START
+from fake_clock import DAY, HOUR, MINUTE, START
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,8 +17,6 @@ from tocsind.domain.bulletin import (
     body,
     bundle_body,
     bundle_title,
-    duration,
-    moment,
     title,
 )
 from tocsind.domain.message import Kind
@@ -350,20 +348,6 @@ def test_long_texts_are_cut() -> None:
         assert ".." in text
         assert text.endswith("\nalertGroups/7: tocsin groups ack 7")
     assert "source:" not in body(told(source_link="http://" + "l" * 9_000), START)
-
-
-def test_durations() -> None:
-    """Two units at most, none where there is nothing."""
-    spans = (-SECOND, 0, 59 * SECOND, 60 * SECOND, 12 * MINUTE + 37 * SECOND, HOUR, HOUR + MINUTE, DAY + 61 * MINUTE)
-    assert [duration(span) for span in spans] == ["0s", "0s", "59s", "1m", "12m", "1h", "1h1m", "1d1h"]
-    assert duration(DAY) == "1d"
-    assert duration(400 * DAY + 30 * MINUTE) == "400d"
-
-
-def test_times_that_no_calendar_has() -> None:
-    """They are no reason not to tell somebody."""
-    assert moment(2**62) == "an unknown time"
-    assert moment(0) == "1970-01-01T00:00:00Z"
 
 
 NASTY = st.one_of(

@@ -22,9 +22,9 @@ from tocsind.domain.message import Kind
 from tocsind.domain.notification import ReportedAlert
 from tocsind.domain.plain_text import cut
 from tocsind.domain.snapshot import AlertState, KnownAlert
-from tocsind.engine.bulletins import compose_test
 from tocsind.engine.memory import Memory
-from tocsind.engine.webhook_body import MOST_ALERTS, MOST_VALUE, WebhookBody
+from tocsind.engine.telling.bulletins import compose_test
+from tocsind.engine.telling.webhook_body import MOST_ALERTS, MOST_VALUE, WebhookBody
 from tocsind.sqlite import alerts
 from tocsind.sqlite.writer import Transaction
 

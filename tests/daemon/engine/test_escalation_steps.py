@@ -23,9 +23,10 @@ from notices import notice
 from running_daemon import AlertGroup, RunningDaemon
 
 from tocsind.domain.escalation_chain import MoreThan, Notify, Repeat, Resolve, Wait, Within
-from tocsind.engine import steps, ticker
+from tocsind.engine import ticker
 from tocsind.engine.memory import Memory
-from tocsind.engine.on_call import OnDuty
+from tocsind.engine.telling import steps
+from tocsind.engine.telling.on_call import OnDuty
 from tocsind.sqlite.writer import Transaction
 
 YEAR = 365 * DAY

@@ -38,9 +38,9 @@ from tocsind.domain.contact_point import Webhook
 from tocsind.domain.errors import TocsinError
 from tocsind.domain.escalation_chain import Notify
 from tocsind.domain.message import Kind
-from tocsind.engine import bulletins, outbox, sending
 from tocsind.engine import contact_points as jobs
 from tocsind.engine.memory import Memory
+from tocsind.engine.telling import bulletins, outbox, sending
 from tocsind.sqlite import contact_points as rows
 from tocsind.sqlite.writer import Transaction
 
@@ -606,14 +606,14 @@ def test_how_a_contact_point_stands_is_known(courier: ScriptedCourier, daemon: R
     ops, idle = add_contact(daemon, "ops"), add_contact(daemon, "idle")
     put(daemon, fire_many(daemon, 3), ops)
     quiet(daemon)
-    assert outbox.standing(daemon.engine, [ops, idle]) == {
+    assert daemon.engine.memory.outbox.standing([ops, idle]) == {
         ops: (3, "500 Internal Server Error"),
         idle: (0, ""),
     }
     courier.answer = taken
     pass_time(daemon, LONG)
 
-    assert outbox.standing(daemon.engine, [ops]) == {ops: (0, "")}
+    assert daemon.engine.memory.outbox.standing([ops]) == {ops: (0, "")}
 
 
 def test_the_figures_tell_of_messages(courier: ScriptedCourier, daemon: RunningDaemon) -> None:

@@ -15,8 +15,8 @@ from templated import said, template
 from tocsin.v1 import alert_groups_pb2, intake_pb2, integrations_pb2
 from tocsind.domain.alert_group import EventKind
 from tocsind.domain.message import Kind, MessageState
-from tocsind.engine import outbox
 from tocsind.engine.memory import Memory
+from tocsind.engine.telling import outbox
 from tocsind.sqlite import messages, removal
 from tocsind.sqlite.writer import Transaction
 

@@ -25,8 +25,8 @@ from running_daemon import RunningDaemon, duration
 
 from tocsin.v1 import contact_points_pb2
 from tocsind.courier.wire import MOST_UNDER_WAY, Errand, HttpRequest, Outcome
-from tocsind.engine import bulletins, on_call
-from tocsind.engine.on_call import OnDuty
+from tocsind.engine.telling import bulletins, on_call
+from tocsind.engine.telling.on_call import OnDuty
 from tocsind.rpc.contact_point_trial import MOST_AT_ONCE
 from tocsind.rpc.server import THREADS
 

@@ -28,7 +28,7 @@ from running_daemon import RunningDaemon, Start, details, reason
 
 from tocsin.v1 import messages_pb2
 from tocsind.domain.message import Kind, MessageState
-from tocsind.engine import outbox
+from tocsind.engine.telling import outbox
 from tocsind.sqlite import messages as rows
 
 Message = messages_pb2.Message

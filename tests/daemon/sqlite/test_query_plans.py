@@ -20,6 +20,7 @@ from tocsind.domain.span import Span
 from tocsind.sqlite import (
     alert_groups,
     alerts,
+    calendars,
     contact_points,
     escalation_chains,
     escalations,
@@ -154,7 +155,7 @@ QUERIES: dict[str, Query] = dict(lists()) | {
     "contact point by public id": lambda c: contact_points.by_public_id(c, "a"),
     "contact point by name": lambda c: contact_points.by_display_name(c, "a"),
     "contact points page": lambda c: contact_points.page(c, "a", 50),
-    "removal of a calendar": lambda c: contact_points.remove_calendar(c, 1, CalendarRole.OVERRIDES),
+    "removal of a calendar": lambda c: calendars.remove(c, 1, CalendarRole.OVERRIDES),
     "routes": lambda c: routes.of_integration(c, 1),
     "route": lambda c: routes.one(c, 1, "r1"),
     "count of routes": lambda c: routes.count(c, 1),

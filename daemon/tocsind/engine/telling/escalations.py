@@ -29,8 +29,8 @@ from tocsind.domain.escalation import start
 from tocsind.domain.integration import BUILT_IN, Integration
 from tocsind.domain.message import Kind, Message
 from tocsind.domain.route import DEFAULT_ID
-from tocsind.engine import outbox
 from tocsind.engine.memory import Memory
+from tocsind.engine.telling import outbox
 from tocsind.sqlite import contact_points, escalations
 from tocsind.sqlite.writer import Transaction
 

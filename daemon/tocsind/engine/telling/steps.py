@@ -39,11 +39,12 @@ from tocsind.domain.escalation import (
 from tocsind.domain.escalation_chain import MoreThan, Version
 from tocsind.domain.message import Kind, Message
 from tocsind.domain.units import SECOND
-from tocsind.engine import heartbeats, on_call, outbox
-from tocsind.engine.escalations import Contacts, naming
+from tocsind.domain.wording import moment, span
+from tocsind.engine import heartbeats
 from tocsind.engine.ledger import Ledger
 from tocsind.engine.memory import Memory
-from tocsind.engine.wording import moment, span
+from tocsind.engine.telling import on_call, outbox
+from tocsind.engine.telling.escalations import Contacts, naming
 from tocsind.metrics import EscalationProblem
 from tocsind.sqlite import alert_groups, escalations
 from tocsind.sqlite.writer import Transaction

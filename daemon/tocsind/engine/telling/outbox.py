@@ -3,14 +3,13 @@
 Rules
 - Many groups at once cost few statements: what calls this holds the pen.
 - What is withdrawn is what was not begun. What is being sent goes on, and is not tried again if it fails
-  (`engine/sending.py`).
+  (`sending.py`).
 - Whoever may have been told that a group fires counts as told; who only may have been told that it is resolved, as that
   was taken back, does not: it is better to be told twice that it is over than never.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from tocsind.domain.access import Caller
 from tocsind.domain.alert_group import Event, EventKind
@@ -23,9 +22,6 @@ from tocsind.sqlite import alert_groups, events
 from tocsind.sqlite import messages as rows
 from tocsind.sqlite.messages import MessageRow
 from tocsind.sqlite.writer import Transaction
-
-if TYPE_CHECKING:
-    from tocsind.engine.engine import Engine
 
 CONTACT_DELETED = "the contact point was deleted"
 MOST_WITHDRAWN = 500
@@ -85,12 +81,6 @@ def told(
         elif tried or (waits and group_id in waiting):
             of_group[contact_id] = via_id
     return {group_id: list(contacts.items()) for group_id, contacts in found.items() if contacts}
-
-
-def standing(engine: "Engine", contact_ids: Collection[int]) -> dict[int, tuple[int, str]]:
-    """Returns for contact points how many messages to them wait or are being sent, and why the last attempt failed: ""
-    where it did not, or where there was none since the start."""
-    return engine.memory.outbox.standing(contact_ids)
 
 
 def retry(transaction: Transaction, memory: Memory, group_id: int, message_id: int, *, by: Caller) -> MessageRow:

@@ -19,14 +19,14 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tocsind.courier.wire import Outcome
-from tocsind.domain import backoff
+from tocsind.domain import backoff, wording
 from tocsind.domain.alert_group import EventKind, State
 from tocsind.domain.contact_point import ContactPoint
 from tocsind.domain.message import Kind, Message, MessageState
 from tocsind.domain.outbox_queue import Errand
 from tocsind.domain.units import SECOND
-from tocsind.engine import outbox, wording
 from tocsind.engine.memory import Memory
+from tocsind.engine.telling import outbox
 from tocsind.sqlite import contact_points
 from tocsind.sqlite import messages as rows
 from tocsind.sqlite.messages import GroupState, Receiver
