@@ -190,7 +190,7 @@ class Courier:
                 log.exception("an errand cannot be given to the courier")
                 process = None
             if process is None:
-                self._answer(under_way, Outcome(False, NOT_STARTED))
+                self._answer(under_way, Outcome(False, NOT_STARTED, tried=False))
             else:
                 process.give(number, content, under_way)
 
@@ -244,7 +244,7 @@ class Courier:
         self._metrics.courier_up.set(1 if self._current else 0)
         how = process.end()
         for under_way in process.left():
-            self._answer(under_way, Outcome(False, answer))
+            self._answer(under_way, Outcome(False, answer, tried=answer != NOT_STARTED))
         return how
 
     def _answer(self, under_way: UnderWay, outcome: Outcome) -> None:

@@ -83,7 +83,8 @@ class Outcome(msgspec.Struct, array_like=True):
 
     `answer` says what the other side answered, or why it failed, in one line and without secrets. `retry_after`: what
     the other side asked to wait, in seconds, or 0. `seconds` is how long it took. `body`: what was fetched. `target`
-    and `service`: an address masked, and what its service is called, for Look.
+    and `service`: an address masked, and what its service is called, for Look. `tried`: false where it never left this
+    machine, as there is no courier: that says nothing about the other side.
     """
 
     done: bool
@@ -93,6 +94,7 @@ class Outcome(msgspec.Struct, array_like=True):
     body: bytes = b""
     target: str = ""
     service: str = ""
+    tried: bool = True
 
 
 class Sent(msgspec.Struct, array_like=True):

@@ -185,11 +185,18 @@ class OutboxQueue:
         return self._alarms[0][0] if self._alarms else None
 
     def settle(
-        self, errand: Errand, now: int, done: bool | None, again: Mapping[int, int] | None = None, asked: int = 0
+        self,
+        errand: Errand,
+        now: int,
+        done: bool | None,
+        again: Mapping[int, int] | None = None,
+        asked: int = 0,
+        *,
+        tried: bool = True,
     ) -> None:
-        """Ends an errand. `done`: whether the receiver took it, None where nothing was sent. `again`: when each message
-        that is to be tried again is due; the others have ended. `asked`: for how long the receiver wants to be left
-        alone."""
+        """Ends an errand. `done`: whether the receiver took it, None where nothing was sent. `tried`: whether it left
+        this machine, so that a failure may be for what the messages say. `again`: when each message that is to be tried
+        again is due; the others have ended. `asked`: for how long the receiver wants to be left alone."""
         contact = self._contacts[errand.contact_id]
         contact.under_way -= 1
         self.under_way -= 1
@@ -208,7 +215,7 @@ class OutboxQueue:
             self._busy.discard(message.pair)
             message.under_way = False
             message.due = again[message_id]
-            message.attempts += done is False
+            message.attempts += done is False and tried
             self._await_next(message.pair)
         self._take_turn(contact)
 

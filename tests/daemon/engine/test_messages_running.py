@@ -640,3 +640,21 @@ def test_the_figures_tell_of_messages(courier: ScriptedCourier, daemon: RunningD
     after = figures()
     assert after["tocsin_messages_dead"] == after['tocsin_messages_total{outcome="dead"}'] == 1
     assert after["tocsin_messages_pending"] == after["tocsin_message_oldest_pending_seconds"] == 0
+
+
+def test_what_never_left_this_machine_is_no_attempt(courier: ScriptedCourier, daemon: RunningDaemon) -> None:
+    """Where the courier does not start, for however long, nothing is given up, and the timeline says it once."""
+    courier.answer = lambda errand: Outcome(False, "the courier does not start", tried=False)
+    (group,) = fire_many(daemon, 1)
+    put(daemon, [group], add_contact(daemon, "ops"))
+    for _ in range(200):
+        pass_time(daemon, MINUTE)
+    (waiting,) = messages(daemon)
+
+    assert len(courier.sent) > 100
+    assert (waiting.attempt_count, states(daemon)) == (0, ["PENDING"])
+    failed = "DELIVERY_FAILED ops: the courier does not start; tried again until it does"
+    assert story(daemon, group).count(failed) == 1
+    courier.answer = taken
+    pass_time(daemon, 2 * MINUTE)
+    assert states(daemon) == ["DELIVERED"]

@@ -175,7 +175,8 @@ class Postman:
         self._room.go_on(turn.receivers)
         for report, waits in zip(reports, turn.waits, strict=True):
             error = "" if report.outcome.done else report.answer
-            self._room.settle(report.errand, report.outcome.done, error, waits, report.asked)
+            tried = report.outcome.tried
+            self._room.settle(report.errand, report.outcome.done, error, waits, report.asked, tried=tried)
         for errand, claim in zip(errands, turn.claims, strict=True):
             if claim is None:
                 self._room.settle(errand, None)

@@ -11,6 +11,8 @@ Rules
   chain resolved it: "tell them, and resolve it" is to tell them. One that says that it is resolved is not once it is
   not.
 - A group that is gone or wiped, and a contact point that is gone, have their messages cancelled instead of sent.
+- Where nothing left this machine, as the courier does not start, that is no attempt: a message is not given up for what
+  its receiver never heard of. It is said once, not each time.
 - The settings of a contact point are read when a message is claimed: each attempt has those of its time.
 """
 
@@ -123,14 +125,15 @@ def _record(
         waits: dict[int, int] = {}
         all_waits.append(waits)
         for each in (sent[i] for i in report.errand.ids if i in sent):
-            each.answer = report.answer
+            said_before, each.answer = each.answer == report.answer, report.answer
             lines.extend((each, EventKind.TEMPLATE_FAILED, line) for line in report.failures)
             if not report.outcome.done and each.id not in needed:
                 unneeded.append(each)
                 continue
             settled.append(each)
             kind, text, wait = _settle(each, report, transaction.now, chance)
-            lines.append((each, kind, text))
+            if report.outcome.tried or not said_before:
+                lines.append((each, kind, text))
             if wait is not None:
                 waits[each.id] = wait
     rows.update(transaction.connection, settled)
@@ -146,6 +149,11 @@ def _settle(message: Message, report: Report, now: int, luck: float) -> tuple[Ev
     if report.outcome.done:
         message.state, message.ended = MessageState.DELIVERED, now
         return EventKind.DELIVERED, report.answer, None
+    if not report.outcome.tried:
+        message.attempts = max(0, message.attempts - 1)
+        soon = backoff.pause(1, luck)
+        message.state, message.set, message.due = MessageState.PENDING, now, now + soon
+        return EventKind.DELIVERY_FAILED, f"{report.answer}; tried again until it does", soon
     tried = f"attempt {message.attempts} of {backoff.MOST_ATTEMPTS}: {report.answer}"
     wait = backoff.next_try(message.attempts, luck, report.asked)
     if wait is None:
