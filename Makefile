@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 run: $(VENV)/.run  ## a trial: daemon and gateway in the foreground
 	$(BIN)/tocsin up $(ARGS)
 
-test: $(VENV)/.dev lint  ## every check and test that takes seconds
+test: $(VENV)/.dev lint  ## every check and test
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.dev

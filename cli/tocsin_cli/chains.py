@@ -24,7 +24,7 @@ from tocsin.v1.escalation_chains_pb2 import (
 
 from . import chain_steps, names, output, payloads, several
 from .commands import Group, Settings, notice, pass_settings
-from .connection import NOT_FOUND, USAGE, CommandError, Connection
+from .connection import USAGE, CommandError, Connection
 
 _RESOURCE = re.compile(r"contactPoints/[A-Za-z0-9_-]+")
 
@@ -193,18 +193,6 @@ def delete(settings: Settings, name: str, force: bool, yes: bool) -> None:
         output.print_json(response)
     else:
         click.echo(f"{name} deleted")
-
-
-def display_name_of(daemon: Connection, name: str) -> str:
-    """Return what a chain is called; empty for none, and for one that is gone."""
-    if not name:
-        return ""
-    try:
-        return daemon.call(daemon.chains.GetEscalationChain, GetEscalationChainRequest(name=name)).display_name
-    except CommandError as error:
-        if error.exit_code != NOT_FOUND:
-            raise
-        return ""
 
 
 def _given(

@@ -148,6 +148,8 @@ class Connection:
             return CommandError(f"no answer from the daemon at {self.target} within {patience}{_HOW_TO_SET}", exit_code)
         if error.code is grpc.StatusCode.UNIMPLEMENTED:
             return CommandError(f"the daemon at {self.target} does not know this call ({error.message})", exit_code)
+        if error.reason == "IN_USE":
+            return CommandError(f"{error.message} (--force deletes it all the same)", exit_code)
         return CommandError(error.message or error.code.name, exit_code)
 
     def _hint(self, message: str) -> str:

@@ -1,5 +1,6 @@
 """`tocsin heartbeats`: the expectation that a source is heard from. Each integration has exactly one."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import click
@@ -21,6 +22,7 @@ from .durations import DURATION
 
 _COLUMNS = (
     output.Column("NAME"),
+    output.Column("DISPLAY NAME", folds=True),
     output.Column("STATE"),
     output.Column("INTERVAL"),
     output.Column("LAST BEAT", folds=True),
@@ -43,10 +45,12 @@ def list_(settings: Settings) -> None:
     """List the heartbeats of all integrations, oldest integration first."""
     with settings.connect() as daemon:
         response = daemon.all_pages(daemon.heartbeats.ListHeartbeats, ListHeartbeatsRequest())
+        there = () if settings.json else names.all_integrations(daemon)
     if settings.json:
         output.print_json(response, "heartbeats")
     else:
-        output.print_table(_COLUMNS, map(_row, response.heartbeats))
+        called = {integration.name: integration.display_name for integration in there}
+        output.print_table(_COLUMNS, [_row(heartbeat, called) for heartbeat in response.heartbeats])
 
 
 @heartbeats.command()
@@ -108,9 +112,10 @@ def reset(settings: Settings, name: str) -> None:
     _print(settings, heartbeat)
 
 
-def _row(heartbeat: Heartbeat) -> list[str]:
+def _row(heartbeat: Heartbeat, called: Mapping[str, str]) -> list[str]:
     return [
         heartbeat.name,
+        called.get(heartbeat.name.removesuffix("/heartbeat"), ""),
         output.enum_word(heartbeat, "state"),
         output.length(heartbeat, "interval"),
         output.time_and_age(heartbeat, "last_beat_time"),

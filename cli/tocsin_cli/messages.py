@@ -1,6 +1,7 @@
 """`tocsin messages`: the outbox, what was sent to contact points or is to be."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 
 import click
 
@@ -122,7 +123,7 @@ def retry(
             if settings.json:
                 output.print_json_line(message)
             else:
-                click.echo(f"{name} is sent again")
+                click.echo(f"{name} is to be sent now")
 
         several.for_each(wanted, retry_one)
     if not wanted and not settings.json:
@@ -140,6 +141,13 @@ def _to(message: Message, called: Mapping[str, str]) -> str:
     return f"{to} (on call: {via})" if via else to
 
 
+def _next(message: Message) -> str:
+    """Return when it is sent next, and that it is due: then it waits for others to the same contact point."""
+    when = output.time_and_age(message, "next_attempt_time")
+    due = when and message.next_attempt_time.ToDatetime(UTC) <= datetime.now(UTC)
+    return f"due {when}" if due else when
+
+
 def _row(message: Message, called: Mapping[str, str]) -> list[str]:
     return [
         message.name,
@@ -148,7 +156,7 @@ def _row(message: Message, called: Mapping[str, str]) -> list[str]:
         output.enum_word(message, "state"),
         str(message.attempt_count),
         output.time_and_age(message, "create_time"),
-        output.time_and_age(message, "next_attempt_time") or output.time_and_age(message, "end_time"),
+        _next(message) or output.time_and_age(message, "end_time"),
         message.answer,
     ]
 
@@ -168,7 +176,7 @@ def _print(settings: Settings, message: Message, called: Mapping[str, str]) -> N
             ("attempts", str(message.attempt_count)),
             ("answer", message.answer),
             ("createTime", output.time_and_age(message, "create_time")),
-            ("nextAttemptTime", output.time_and_age(message, "next_attempt_time")),
+            ("nextAttemptTime", _next(message)),
             ("endTime", output.time_and_age(message, "end_time")),
             ("idempotencyKey", message.idempotency_key),
         ]

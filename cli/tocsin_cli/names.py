@@ -94,7 +94,8 @@ class Collection:
 _ID = re.compile(r"[a-z0-9]{1,32}")  # what the daemon takes for an id
 
 
-def _all_integrations(daemon: Connection) -> Iterable[Integration]:
+def all_integrations(daemon: Connection) -> Iterable[Integration]:
+    """Return every integration."""
     request = ListIntegrationsRequest(page_size=1000)
     return daemon.all_pages(daemon.integrations.ListIntegrations, request).integrations
 
@@ -111,7 +112,7 @@ def all_chains(daemon: Connection) -> Iterable[EscalationChain]:
     return daemon.all_pages(daemon.chains.ListEscalationChains, request).escalation_chains
 
 
-INTEGRATIONS = Collection("integration", "integrations", "tocsin integrations list", _all_integrations)
+INTEGRATIONS = Collection("integration", "integrations", "tocsin integrations list", all_integrations)
 CONTACT_POINTS = Collection("contact point", "contactPoints", "tocsin contacts list", all_contact_points)
 CHAINS = Collection("escalation chain", "escalationChains", "tocsin chains list", all_chains)
 

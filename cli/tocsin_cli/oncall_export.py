@@ -229,7 +229,7 @@ def _kind_of(item: Mapping[str, Any], where: str) -> str:
         return "users"
     if "type" in item:
         return "schedules" if item["type"] in _SCHEDULE_TYPES and "link" not in item else "integrations"
-    if "trigger_type" in item or "http_method" in item:
+    if {"trigger_type", "http_method", "url"} & item.keys():
         return "webhooks"
     if "name" in item and not {"email", "avatar_url"} & item.keys():  # those are teams
         return "escalation_chains"

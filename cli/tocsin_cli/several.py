@@ -4,6 +4,7 @@ People are asked on a terminal only; a script that runs a command means it. One 
 others from being done: every failure is said, and the exit code is that of the first.
 """
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
@@ -59,14 +60,15 @@ class Failures:
     """The failures of one command on `total` things."""
 
     def __init__(self, total: int) -> None:
-        """Expect as many things; of one alone the name is not repeated in what is said."""
+        """Expect as many things; of one alone the name is not put before what is said."""
         self._total = total
         self._first: CommandError | None = None
 
     def add(self, what: str, error: CommandError) -> None:
-        """Say that this one failed."""
+        """Say that this one failed, with its name where the message does not have it."""
         self._first = self._first or error
-        report(CommandError(f"{what}: {error.message}") if self._total > 1 else error)
+        said = re.search(rf"(?<!\w){re.escape(what)}(?!\w)", error.message) is not None
+        report(error if said or self._total == 1 else CommandError(f"{what}: {error.message}"))
 
     def end(self) -> None:
         """End the program with the code of the first failure, if there was one."""

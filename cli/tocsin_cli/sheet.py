@@ -54,7 +54,9 @@ tocsin contacts create Me --apprise-file -
                                     where you are told: a line like mailtos://user:password@mail.example?to=me@mail.example
 tocsin contacts test Me             whether that works
 tocsin chains create Everything --notify Me --default
-                                    and be told of every group, at once; docs/notifying.md has the rest
+                                    and be told of every group, at once
+tocsin routes update {name}/default --notify-on-resolve
+                                    and that it is over; docs/notifying.md has the rest
 tocsin --help                       everything else
 """
 

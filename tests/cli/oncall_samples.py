@@ -102,3 +102,8 @@ def user(id_: str, username: str) -> dict[str, Any]:
 def schedule(id_: str, name: str) -> dict[str, Any]:
     """Return a schedule."""
     return {"id": id_, "team_id": None, "name": name, "type": "web", "time_zone": "UTC", "on_call_now": [], "slack": {}}
+
+
+def webhook(id_: str, name: str) -> dict[str, Any]:
+    """Return an outgoing webhook, with the least that says what it is."""
+    return {"id": id_, "name": name, "team": None, "url": "https://hook.example/"}

@@ -1,14 +1,18 @@
 """`tocsin chains` against a fake daemon."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import grpc
 import pytest
 from cli_program import Run
 from fake_daemon import FakeDaemon
+from google.rpc import error_details_pb2, status_pb2
 
+from tocsin.errors import of_status
 from tocsin.v1.escalation_chains_pb2 import EscalationStep, NotifyStep
+from tocsin_cli.connection import Connection
 
 
 @pytest.fixture
@@ -150,3 +154,15 @@ def test_delete_passes_force_on(run: Run, daemon: FakeDaemon) -> None:
     assert run("chains", "delete", "One").stdout == "escalationChains/one deleted\n"
     assert run("chains", "delete", "two", "--force").exit_code == 0
     assert [request.force for request in daemon.requests("DeleteEscalationChain")] == [False, True]
+
+
+def test_what_is_named_elsewhere_can_be_deleted_with_force() -> None:
+    """A refusal for that says how."""
+    status = status_pb2.Status(code=9, message="escalationChains/one is named by a route")
+    status.details.add().Pack(error_details_pb2.ErrorInfo(reason="IN_USE", domain="tocsin"))
+    with Connection("unix:/nowhere", timedelta(seconds=1)) as daemon:
+        said = daemon.explain(of_status(status))
+    assert (said.exit_code, said.message) == (
+        4,
+        "escalationChains/one is named by a route (--force deletes it all the same)",
+    )

@@ -83,7 +83,7 @@ def test_each_failure_in_a_batch_is_said(
     result = run("groups", *arguments, "1", "4", "2", "3")
     assert result.exit_code == 4
     assert result.stdout == f"alertGroups/1 is {after}\nalertGroups/3 is {after}\n"
-    assert result.stderr == ("tocsin: alertGroups/4: ben has it\ntocsin: alertGroups/2: alertGroups/2 does not exist\n")
+    assert result.stderr == ("tocsin: alertGroups/4: ben has it\ntocsin: alertGroups/2 does not exist\n")
 
 
 def test_a_failure_of_one_alone_is_said_without_its_name(run: Run, daemon: FakeDaemon) -> None:
@@ -119,7 +119,7 @@ def test_verbs_without_batches_do_one_after_the_other(run: Run, daemon: FakeDaem
     result = run("groups", "unack", "1", "2", "#3")
     assert result.exit_code == 3
     assert result.stdout == "alertGroups/1 is firing\nalertGroups/3 is firing\n"
-    assert result.stderr == "tocsin: alertGroups/2: alertGroups/2 does not exist\n"
+    assert result.stderr == "tocsin: alertGroups/2 does not exist\n"
     assert len(daemon.requests("UnacknowledgeAlertGroup")) == 3
 
 
@@ -195,7 +195,7 @@ def test_wipe_and_delete(run: Run, daemon: FakeDaemon) -> None:
         daemon.add_group(number)
     result = run("groups", "wipe", "1", "2", "3")
     assert (result.exit_code, result.stdout) == (3, "alertGroups/1 wiped\nalertGroups/3 wiped\n")
-    assert result.stderr == "tocsin: alertGroups/2: alertGroups/2 does not exist\n"
+    assert result.stderr == "tocsin: alertGroups/2 does not exist\n"
     assert [json.loads(line)["name"] for line in run("groups", "wipe", "1", "3", "-o", "json").stdout.splitlines()] == [
         "alertGroups/1",
         "alertGroups/3",

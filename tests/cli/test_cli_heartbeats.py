@@ -12,14 +12,14 @@ from tocsin.v1.heartbeats_pb2 import Heartbeat
 
 
 def test_list_shows_state_interval_and_times(run: Run, daemon: FakeDaemon) -> None:
-    """The table says of each heartbeat where it stands and when it beat last."""
+    """The table says of each heartbeat whose it is, where it stands and when it beat last."""
     daemon.add_integration("one")
     heartbeat = daemon.heartbeats["integrations/one/heartbeat"]
     heartbeat.state = Heartbeat.State.MISSING
     heartbeat.last_beat_time.FromDatetime(now() - timedelta(hours=2, minutes=1))
     title, row = run("heartbeats", "list").stdout.splitlines()
     assert title.split("  ")[0] == "NAME"
-    assert row.startswith("integrations/one/heartbeat  missing  10m")
+    assert row.startswith("integrations/one/heartbeat  One           missing  10m")
     assert row.endswith("(2h ago)")
 
 

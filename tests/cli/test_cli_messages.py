@@ -1,10 +1,12 @@
 """`tocsin messages` against a fake daemon."""
 
 import json
+from datetime import timedelta
 
 import grpc
 from cli_program import Run
 from fake_daemon import FakeDaemon
+from fake_records import now
 
 from tocsin.v1.messages_pb2 import Message
 
@@ -59,7 +61,7 @@ def test_retry_some(run: Run, daemon: FakeDaemon) -> None:
     _fill(daemon)
     daemon.refused_messages["alertGroups/1/messages/2"] = (grpc.StatusCode.FAILED_PRECONDITION, "it is delivered")
     result = run("messages", "retry", "1/2", "2/4")
-    assert (result.exit_code, result.stdout) == (4, "alertGroups/2/messages/4 is sent again\n")
+    assert (result.exit_code, result.stdout) == (4, "alertGroups/2/messages/4 is to be sent now\n")
     assert result.stderr == "tocsin: alertGroups/1/messages/2: it is delivered\n"
 
 
@@ -71,7 +73,7 @@ def test_retry_all_that_are_dead(run: Run, daemon: FakeDaemon) -> None:
         "alertGroups/1/messages/1",
         "alertGroups/2/messages/4",
     ]
-    assert run("messages", "retry", "--dead", "--group", "2").stdout == "alertGroups/2/messages/3 is sent again\n"
+    assert run("messages", "retry", "--dead", "--group", "2").stdout == "alertGroups/2/messages/3 is to be sent now\n"
     assert run("messages", "retry", "--dead").stderr == "Nothing is dead.\n"
 
 
@@ -81,3 +83,15 @@ def test_retry_of_nothing_is_wrong_usage(run: Run, daemon: FakeDaemon) -> None:
     for arguments in ([], ["1/1", "--dead"], ["1/1", "--group", "1"]):
         assert run("messages", "retry", *arguments).exit_code == 2
     assert not daemon.requests("RetryMessage")
+
+
+def test_what_is_due_is_said_to_be(run: Run, daemon: FakeDaemon) -> None:
+    """A time that has passed is not when it is sent: it waits for others to the same contact point."""
+    daemon.add_contact("anna")
+    for number, minutes in ((1, -3), (2, 3)):
+        message = daemon.add_message(1, number, contact_point="contactPoints/anna", state=Message.PENDING)
+        message.next_attempt_time.FromDatetime(now() + timedelta(minutes=minutes, seconds=30))
+    later, overdue = run("messages", "list").stdout.splitlines()[1:]
+    assert ("due" in later, "in 3m" in later) == (False, True)
+    assert ("  due 2" in overdue, "2m ago" in overdue) == (True, True)
+    assert "nextAttemptTime: due 2" in run("messages", "show", "1/1").stdout

@@ -103,7 +103,7 @@ def test_revoke_does_each_and_says_every_failure(run: Run, daemon: FakeDaemon) -
     daemon.add_token("two")
     result = run("tokens", "revoke", "one", "none", "apiTokens/two")
     assert (result.exit_code, result.stdout) == (3, "apiTokens/one revoked\napiTokens/two revoked\n")
-    assert result.stderr == "tocsin: apiTokens/none: apiTokens/none does not exist\n"
+    assert result.stderr == "tocsin: apiTokens/none does not exist\n"
     daemon.add_token("one")
     assert run("tokens", "revoke", "one", "-o", "json").stdout == "{}\n"
     assert daemon.api_tokens == {}

@@ -109,11 +109,12 @@ def test_what_is_to_be_pasted_is_valid(
 def test_the_sheet_says_how_to_be_told(start_up: StartUp) -> None:
     """After the URLs stand the commands by which Tocsin tells people; --webhook-network reaches the daemon."""
     up = start_up("--webhook-network", "127.0.0.0/8")
-    commands = [line for line in up.sheet().splitlines() if line.startswith("tocsin c")]
+    commands = [line for line in up.sheet().splitlines() if line.startswith(("tocsin c", "tocsin r"))]
     assert [" ".join(line.split()[:3]) for line in commands] == [
         "tocsin contacts create",
         "tocsin contacts test",
         "tocsin chains create",
+        "tocsin routes update",
     ]
     code, _, errors = start_up("--data", str(up.data.parent / "d2"), "--webhook-network", "nonsense").end()
     assert (code, "must be a network such as 10.0.0.0/8" in errors) == (1, True)

@@ -8,7 +8,7 @@ import grpc
 import pytest
 from cli_program import Run
 from fake_daemon import FakeDaemon
-from oncall_samples import chain, default_route, integration, policy, route, schedule, user
+from oncall_samples import chain, default_route, integration, policy, route, schedule, user, webhook
 
 from tocsin.v1.escalation_chains_pb2 import EscalationStep, NotifyStep
 from tocsin_cli import chain_steps
@@ -269,3 +269,9 @@ def test_whom_somebody_set_instead_is_left_alone(daemon: FakeDaemon, importing: 
     assert (result.exit_code, found["outcome"]) == (1, "differs")
     assert "the steps: escalationChains/e0 has other ones" in found["notTaken"]
     assert other.notify.contact_points == ["contactPoints/other"]
+
+
+def test_a_webhook_is_no_chain(importing: Importing, daemon: FakeDaemon) -> None:
+    """Both have a name; a chain that tells nobody would be made of a webhook."""
+    importing([chain("FNIGHT", "Night")], [webhook("WH1", "Pager")])
+    assert [made.display_name for made in daemon.chains.values()] == ["Night"]

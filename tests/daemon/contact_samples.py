@@ -12,11 +12,12 @@ from running_daemon import RunningDaemon, details
 
 from tocsin.v1 import contact_points_pb2, contact_points_pb2_grpc
 from tocsind.courier.wire import Bulletin, Errand, HttpRequest, Look, Outcome
-from tocsind.domain.contact_point import Apprise, CalendarRole, CalendarSource, ContactPoint, Webhook
-from tocsind.engine import bulletins, calendars
-from tocsind.engine.bulletins import Composed
-from tocsind.engine.memory import Memory
-from tocsind.sqlite.writer import Transaction
+from tocsind.domain.contact_point import Apprise, CalendarSource, ContactPoint, Webhook
+from tocsind.domain.shift import Shift
+from tocsind.engine.engine import Engine
+from tocsind.engine.telling import bulletins, calendars
+from tocsind.engine.telling.bulletins import Composed
+from tocsind.engine.telling.calendars import CalendarCopy
 
 Contact = contact_points_pb2.ContactPoint
 URL = "https://hooks.example/services/T0001/B0002/wxyz"
@@ -133,30 +134,15 @@ def stand_in(daemon: RunningDaemon) -> StandInCourier:
     return courier
 
 
-class Copy:
-    """A calendar as it was read."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-
 def stand_in_calendars(patch: pytest.MonkeyPatch) -> list[tuple[str, CalendarSource, str]]:
-    """Has calendars taken as they are; returns what is asked to be read."""
+    """Has calendars taken as they are, with one shift; returns what is asked to be read."""
     asked: list[tuple[str, CalendarSource, str]] = []
 
-    def admit(engine: Any, field: str, source: CalendarSource, text: str) -> Copy:
+    def admit(engine: Engine, field: str, source: CalendarSource, text: str) -> CalendarCopy:
         asked.append((field, source, text))
-        return Copy(text or f"read from {source.target}")
-
-    def store(transaction: Transaction, memory: Memory, contact_id: int, role: CalendarRole, copy: Copy) -> None:
-        transaction.connection.execute(
-            "INSERT OR REPLACE INTO calendars (contact_id, role, text, read_at, checked_at, error, expanded_until) "
-            "VALUES (?, ?, ?, ?, ?, '', 0)",
-            (contact_id, role, copy.text, transaction.now, transaction.now),
-        )
+        return CalendarCopy(text or f"read from {source.target}", (Shift(0, 1, ()),), engine.clock.wall(), 0)
 
     patch.setattr(calendars, "admit", admit)
-    patch.setattr(calendars, "store", store)
     return asked
 
 

@@ -12,9 +12,9 @@ import msgspec
 from running_daemon import RunningDaemon
 
 from tocsind.courier.wire import Errand, Fetch, Outcome
-from tocsind.domain.contact_point import Apprise, CalendarSource, ContactPoint, OnCall, Settings, Webhook
-from tocsind.engine import calendars
+from tocsind.domain.contact_point import Apprise, CalendarRole, CalendarSource, ContactPoint, OnCall, Settings, Webhook
 from tocsind.engine.memory import Memory
+from tocsind.engine.telling import calendars
 from tocsind.sqlite import contact_points
 from tocsind.sqlite.writer import Transaction
 
@@ -46,13 +46,19 @@ def schedule(
     overrides: str = "",
 ) -> ContactPoint:
     """A contact point that is on call, its calendars read as a request has them read."""
-    copies = [(1, calendars.admit(daemon.engine, FIELD, source, text))]
+    copies = [(CalendarRole.SCHEDULE, calendars.admit(daemon.engine, FIELD, source, text))]
     if overrides:
-        copies.append((2, calendars.admit(daemon.engine, FIELD, GIVEN, overrides)))
+        copies.append((CalendarRole.OVERRIDES, calendars.admit(daemon.engine, FIELD, GIVEN, overrides)))
     new = _insert(daemon, name, OnCall(source, GIVEN if overrides else None))
     for role, copy in copies:
-        daemon.engine.change(calendars.store, new.id, role, copy)
+        daemon.engine.change(_store, new.id, role, copy)
     return new
+
+
+def _store(
+    transaction: Transaction, memory: Memory, contact_id: int, role: CalendarRole, copy: calendars.CalendarCopy
+) -> None:
+    calendars.store(transaction, contact_id, role, copy)
 
 
 def change_source(daemon: RunningDaemon, contact: ContactPoint, source: CalendarSource, text: str = "") -> None:
@@ -62,7 +68,7 @@ def change_source(daemon: RunningDaemon, contact: ContactPoint, source: Calendar
     def change(transaction: Transaction, memory: Memory) -> None:
         settings = msgspec.json.encode(OnCall(source)).decode()
         transaction.connection.execute("UPDATE contact_points SET settings = ? WHERE id = ?", (settings, contact.id))
-        calendars.store(transaction, memory, contact.id, 1, copy)
+        calendars.store(transaction, contact.id, CalendarRole.SCHEDULE, copy)
 
     daemon.engine.change(change)
 

@@ -15,9 +15,9 @@ from tocsin.v1 import messages_pb2, messages_pb2_grpc
 from tocsind.courier.wire import Errand, HttpRequest, Outcome
 from tocsind.domain.contact_point import Apprise, ContactPoint, Webhook
 from tocsind.domain.message import Kind, Message, MessageState
-from tocsind.engine import bulletins, outbox
 from tocsind.engine import engine as engine_module
 from tocsind.engine.memory import Memory
+from tocsind.engine.telling import bulletins, outbox
 from tocsind.sqlite import contact_points
 from tocsind.sqlite import messages as rows
 from tocsind.sqlite.writer import Transaction
@@ -116,7 +116,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedCourier]:
     courier = ScriptedCourier()
     monkeypatch.setattr(engine_module, "Courier", lambda *_: courier)
     monkeypatch.setattr(bulletins, "compose", compose)
-    monkeypatch.setattr("tocsind.engine.postman.Postman.stop.__defaults__", (0.05,))
+    monkeypatch.setattr("tocsind.engine.telling.postman.Postman.stop.__defaults__", (0.05,))
     yield courier
 
 

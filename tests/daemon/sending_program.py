@@ -21,12 +21,12 @@ from tocsind.domain.alert_group import Source
 from tocsind.domain.contact_point import ContactPoint, Webhook
 from tocsind.domain.integration import BUILT_IN
 from tocsind.domain.message import Kind
-from tocsind.engine import bulletins, outbox
 from tocsind.engine import engine as engine_module
 from tocsind.engine.engine import Engine
 from tocsind.engine.ledger import Ledger
 from tocsind.engine.limits import Limits
 from tocsind.engine.memory import Memory
+from tocsind.engine.telling import bulletins, outbox
 from tocsind.sqlite import contact_points
 from tocsind.sqlite.writer import Transaction
 

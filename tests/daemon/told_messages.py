@@ -8,8 +8,8 @@ from running_daemon import RunningDaemon
 from tocsind.courier.wire import Bulletin, HttpRequest
 from tocsind.domain.contact_point import Apprise, ContactPoint, OnCall, Webhook
 from tocsind.domain.message import Kind, Message
-from tocsind.engine.bulletins import Composed, compose
 from tocsind.engine.memory import Memory
+from tocsind.engine.telling.bulletins import Composed, compose
 from tocsind.sqlite import contact_points
 from tocsind.sqlite.writer import Transaction
 

@@ -7,8 +7,9 @@ import time
 from collections import defaultdict
 from contextlib import closing
 
+from early import early, told
 from load import assert_sound
-from processes import Stack, notification, until
+from processes import Stack, notification, running_stack, until
 
 CONTACT = """
 INSERT INTO contact_points (id, public_id, display_name, description, aliases, kind, settings, target, title_template,
@@ -28,7 +29,7 @@ EXPECTED = [1, 3, 5, 1, 3, 5, 8, 10]
 HALTS = {1, 2, 4, 5, 7, 8}
 """How many were told wherever the chain waits, and in the end. What is told between two waits is told as one."""
 
-GROUPS = 40
+GROUPS = 24
 
 
 def furnish(stack: Stack) -> None:
@@ -40,7 +41,7 @@ def furnish(stack: Stack) -> None:
         connection.execute(CHAIN)
 
 
-def told(stack: Stack) -> dict[int, list[int]]:
+def steps_told(stack: Stack) -> dict[int, list[int]]:
     """The steps of the messages of each group, in the order of the outbox."""
     found: dict[int, list[int]] = defaultdict(list)
     with closing(sqlite3.connect(f"file:{stack.data / 'tocsin.db'}?mode=ro", uri=True, timeout=10)) as connection:
@@ -55,48 +56,49 @@ def running(stack: Stack) -> int:
         return int(connection.execute("SELECT count(*) FROM escalations").fetchone()[0])
 
 
-def test_killed_at_every_step_of_a_chain(stack: Stack) -> None:
+@early
+def test_killed_at_every_step_of_a_chain() -> None:
     """Groups that open one after the other, so that at any moment some are at each step and between any two; the daemon
     is killed again and again, and each time another one goes on: in the end each step of each group was told exactly
     once a round, in the order of the chain, and the timelines say the same."""
     seed = random.randrange(2**32)
-    print(f"{seed=}")
     chance = random.Random(seed)
-    furnish(stack)
-    integration = stack.client.create("chained")
-    sender = stack.sender()
-    kills, seen = 0, set[int]()
-    for number in range(GROUPS):
-        body = notification(f"k{number}", firing="a")
-        until(lambda body=body: sender.post(integration.url, body) == 200, "it is taken")
-        time.sleep(chance.uniform(0, 0.2))
-        if number % 2:
+    with told(lambda: f"{seed=}"), running_stack() as stack:
+        furnish(stack)
+        integration = stack.client.create("chained")
+        sender = stack.sender()
+        kills, seen = 0, set[int]()
+        for number in range(GROUPS):
+            body = notification(f"k{number}", firing="a")
+            until(lambda body=body: sender.post(integration.url, body) == 200, "it is taken")
+            time.sleep(chance.uniform(0, 0.2))
+            if number % 2:
+                kills += 1
+                stack.daemon.kill()
+                seen |= {len(steps) for steps in steps_told(stack).values()}
+                stack.start_daemon()
+        while running(stack):
+            time.sleep(chance.uniform(0.3, 1.5))
             kills += 1
             stack.daemon.kill()
-            seen |= {len(steps) for steps in told(stack).values()}
+            seen |= {len(steps) for steps in steps_told(stack).values()}
             stack.start_daemon()
-    while running(stack):
-        time.sleep(chance.uniform(0.3, 1.5))
-        kills += 1
-        stack.daemon.kill()
-        seen |= {len(steps) for steps in told(stack).values()}
-        stack.start_daemon()
-        assert kills < 200
-    stack.wait_ready()
+            assert kills < 200
+        stack.wait_ready()
 
-    assert seen | {len(EXPECTED)} == HALTS
-    groups = stack.client.groups(integration)
-    assert len(groups) == GROUPS
-    found = told(stack)
-    for group in groups:
-        assert found[group.number] == EXPECTED, group.name
-        kinds = stack.client.timeline(group)
-        assert [kind for kind in kinds if kind != "NOTIFIED"] == [
-            "OPENED",
-            "ESCALATION_STARTED",
-            "ESCALATION_REPEATED",
-            "ESCALATION_ENDED",
-        ]
-        assert kinds.count("NOTIFIED") == len(EXPECTED)
-    assert_sound(stack.data)
-    sender.close()
+        assert seen | {len(EXPECTED)} == HALTS
+        groups = stack.client.groups(integration)
+        assert len(groups) == GROUPS
+        found = steps_told(stack)
+        for group in groups:
+            assert found[group.number] == EXPECTED, group.name
+            kinds = stack.client.timeline(group)
+            assert [kind for kind in kinds if kind != "NOTIFIED"] == [
+                "OPENED",
+                "ESCALATION_STARTED",
+                "ESCALATION_REPEATED",
+                "ESCALATION_ENDED",
+            ]
+            assert kinds.count("NOTIFIED") == len(EXPECTED)
+        assert_sound(stack.data)
+        sender.close()

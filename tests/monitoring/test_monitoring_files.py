@@ -116,8 +116,21 @@ def test_the_dashboard_shows_what_there_is_and_all_of_it(chatty: ChattyStack) ->
             )
 
 
+def test_the_panels_of_the_dashboard_stand_in_order() -> None:
+    """One after the other without gaps, as they are numbered; what several people added is one page."""
+    panels = json.loads((FOLDER / "dashboard.json").read_text())["panels"]
+    places = [panel["gridPos"] for panel in panels]
+
+    assert [panel["id"] for panel in panels] == list(range(1, len(panels) + 1))
+    assert sorted(places, key=lambda place: (place["y"], place["x"])) == places
+    covered = {place["y"] + line for place in places for line in range(place["h"])}
+    assert covered == set(range(len(covered)))
+    assert sum(place["w"] * place["h"] for place in places) == 24 * len(covered)
+
+
 def test_the_readme_explains_every_metric(chatty: ChattyStack) -> None:
-    """Its tables have a line for each metric of ours, with the type, the labels and the help of the real one."""
+    """Its tables have a line for each metric of ours, by their names, with the type, the labels and the help
+    of the real one."""
     wanted = []
     for page in PAGES:
         text = chatty.page(page)
@@ -127,7 +140,7 @@ def test_the_readme_explains_every_metric(chatty: ChattyStack) -> None:
                 wanted.append(f"| `{name}` | {kind} | {named} | {meaning} |")
     written = re.findall(r"^\| `tocsin_.*$", (FOLDER / "README.md").read_text(), re.MULTILINE)
 
-    assert sorted(written) == sorted(wanted)
+    assert written == wanted
 
 
 def test_the_readme_names_the_jobs_of_the_rules() -> None:

@@ -8,6 +8,8 @@ Rules
   there is a pause before it is started again, which grows to half a minute; until then errands fail.
 - An errand that has no answer in its time is given up. Its thread may hang; once many do, or there is no room left for
   others, the process is replaced: errands go to a new one, and the old one ends when it has nothing under way any more.
+- So is a process that has answered nothing else either since it was given such an errand: it may be stopped, or a
+  defect keeps it busy, and messages have few attempts to lose.
 - One thread does all of it. What is called when an outcome is there runs in it, and must be quick.
 """
 
@@ -188,7 +190,7 @@ class Courier:
                 log.exception("an errand cannot be given to the courier")
                 process = None
             if process is None:
-                self._answer(under_way, Outcome(False, NOT_STARTED))
+                self._answer(under_way, Outcome(False, NOT_STARTED, tried=False))
             else:
                 process.give(number, content, under_way)
 
@@ -214,7 +216,7 @@ class Courier:
     def _retire(self) -> None:
         """Replaces a process in which too much hangs; ends those that were replaced and have done what they had."""
         current = self._current
-        if current is not None and current.stuck >= MOST_STUCK:
+        if current is not None and (current.stuck >= MOST_STUCK or current.mute):
             log.warning("the courier is replaced", stuck=current.stuck, under_way=current.busy)
             self._current = None
             self._metrics.courier_restarts.inc()
@@ -242,7 +244,7 @@ class Courier:
         self._metrics.courier_up.set(1 if self._current else 0)
         how = process.end()
         for under_way in process.left():
-            self._answer(under_way, Outcome(False, answer))
+            self._answer(under_way, Outcome(False, answer, tried=answer != NOT_STARTED))
         return how
 
     def _answer(self, under_way: UnderWay, outcome: Outcome) -> None:

@@ -1,8 +1,8 @@
 """One courier process, as the daemon sees it: started, given errands, listened to, ended.
 
 Rules
-- It inherits the environment only where that is about reaching others: proxies and certificate authorities, the
-  language and the time zone (mails have a date), and where Python finds its modules. It has no file but its socket.
+- It inherits (`child.py`) the environment only where that is about reaching others: proxies and certificate
+  authorities, the language and the time zone (mails have a date). It has no file but its socket.
   Nothing secret is in its command line or its environment, but a proxy's password if the daemon's own holds one.
 - It is never waited for: its socket does not block, what it does not take yet is kept.
 - All that is under way has a deadline, by the system's clock whichever the daemon goes by: waits for others are real.
@@ -15,7 +15,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from pathlib import Path
 
 import msgspec
 
+from tocsind import child
 from tocsind.courier.deadline import Deadline
 from tocsind.courier.wire import READY, Answer, Errand, Frames, Outcome, Sent, answer_of, frame
 
@@ -58,19 +58,15 @@ class UnderWay:
 
 
 class Process:
-    """A process. `stuck` is how many of its errands were given up and have not ended since."""
+    """A process. `stuck` is how many of its errands were given up and have not ended since. `mute`: one was given up,
+    and it has answered nothing at all since that was given to it."""
 
     def __init__(self) -> None:
         """Starts it, without waiting until it is ready; OSError where the system refuses."""
         ours, its = socket.socketpair()
         try:
-            self._popen = subprocess.Popen(
-                [sys.executable, "-P", "-m", "tocsind.courier"],
-                stdin=its.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                cwd="/",
-                env=environment(),
+            self._popen = child.start(
+                "tocsind.courier", stdin=its.fileno(), stdout=subprocess.DEVNULL, environment=environment()
             )
         except BaseException:
             ours.close()
@@ -80,6 +76,8 @@ class Process:
         ours.setblocking(False)
         self.link = ours
         self.ready = False
+        self.mute = False
+        self._heard = Deadline(0.0)
         self._deadline = Deadline(START_SECONDS)
         self._frames = Frames()
         self._out = bytearray()
@@ -149,6 +147,7 @@ class Process:
                 del self._under_way[number]
                 self._given_up.add(number)
                 seconds = under_way.deadline.seconds
+                self.mute |= self._heard.took() >= under_way.deadline.took()
                 yield under_way, Outcome(False, f"no answer within {seconds - GRACE:g} s", seconds=seconds)
 
     def left(self) -> list[UnderWay]:
@@ -167,6 +166,7 @@ class Process:
         return signal.Signals(-status).name if status < 0 else f"status {status}"
 
     def _understood(self, body: bytes) -> Iterator[tuple[UnderWay, Outcome]]:
+        self._heard = Deadline(0.0)
         if not self.ready:
             if body != READY:
                 raise ValueError("it does not say that it is ready")
@@ -197,9 +197,9 @@ def errand_frame(number: int, errand: Errand) -> bytes:
 
 
 def environment() -> dict[str, str]:
-    """What the process has in its environment."""
+    """What the process has in its environment beside where its modules are."""
     # A .netrc would have passwords of the user's sent along that nobody meant (requests reads it).
-    found = {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)), "LANG": "C.UTF-8", "NETRC": os.devnull}
+    found = {"LANG": "C.UTF-8", "NETRC": os.devnull}
     for name in (*_PASSED_ON, *_PROXIES, *map(str.lower, _PROXIES)):
         if name in os.environ:
             found[name] = os.environ[name]

@@ -1,17 +1,23 @@
 """Takes secrets out of texts that people will see: receivers love to repeat in an error what was sent to them.
 
+This is done where the answer comes in, by what the errand is made of. What callers of the API are shown of a contact
+point is gone over once more there, by what is in its settings (`domain/masking.py`).
+
 Rules
 - An errand's secrets are: its address as a whole, user and password in it, the segments of its path and the values of
   its query unless they are obviously harmless, the values of headers, what signs it, and keys.
-- They are recognised in any case of letters, and written as in URLs, in JSON and as the base64 of basic authentication.
+- They are recognised in any case of letters, and written as in URLs, in JSON (of which every library escapes something
+  else), in HTML, and as the base64 of basic authentication.
 - Too much is taken out rather than too little: `****` in an answer hurts nobody.
 """
 
 import base64
+import html
 import json
 import re
 from collections.abc import Iterable, Iterator
-from urllib.parse import quote, quote_plus, unquote, unquote_plus, urlsplit
+from functools import cache, cached_property
+from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 MASK = "****"
 
@@ -91,14 +97,18 @@ class Scrubber:
     """Takes secrets out of texts."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        forms = {form for secret in secrets for form in _forms(secret)}
-        # The longest first: a part of a secret must not break the whole of it apart.
-        patterns = [_pattern(form) for form in sorted(forms, key=lambda form: (-len(form), form))]
-        self._pattern = re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
+        self._forms = {form for secret in secrets for form in _forms(secret)}
 
     def scrub(self, text: str) -> str:
         """Returns a text without them."""
-        return self._pattern.sub(MASK, text) if self._pattern else text
+        return self._pattern.sub(MASK, text) if self._forms and text else text
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        # Only where there is something to show, as many receivers say nothing: it takes milliseconds.
+        # The longest first: a part of a secret must not break the whole of it apart.
+        patterns = [_pattern(form) for form in sorted(self._forms, key=lambda form: (-len(form), form))]
+        return re.compile("|".join(patterns), re.IGNORECASE)
 
     def line(self, text: str, most: int = 200) -> str:
         """Returns the first line of a text that says something, printable, without secrets, and not too long."""
@@ -111,14 +121,27 @@ class Scrubber:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """How a secret may be written."""
+    """What a secret may be, but for how its characters are written (`_writings`)."""
     for plain in {secret, unquote(secret), unquote_plus(secret)}:
-        for form in (plain, quote(plain), quote(plain, safe=""), quote_plus(plain), json.dumps(plain)[1:-1]):
-            form = form.strip().strip("/")
-            if len(form) > 1:
-                yield form
+        form = plain.strip().strip("/")
+        if len(form) > 1:
+            yield form
 
 
 def _pattern(form: str) -> str:
-    escaped = re.escape(form)
-    return rf"(?<!\w){escaped}(?!\w)" if len(form) < _SHORT else escaped
+    pattern = "".join(map(_writings, form))
+    return rf"(?<!\w){pattern}(?!\w)" if len(form) < _SHORT else pattern
+
+
+@cache
+def _writings(char: str) -> str:
+    """How a character may be written: as it is, in a URL, in JSON and in HTML."""
+    if (char.isalnum() or char in "-._~") and char.isascii():
+        # Nobody escapes these.
+        return re.escape(char)
+    number = ord(char)
+    ways = [char, quote(char, safe=""), json.dumps(char)[1:-1], html.escape(char)]
+    if char.isascii():
+        ways += [f"\\{char}", f"%{number:02x}", f"\\u{number:04x}", f"\\x{number:02x}"]
+        ways += [f"&#{number};", f"&#x{number:x};", *("+" if char == " " else "")]
+    return f"(?:{'|'.join(map(re.escape, dict.fromkeys(ways)))})"

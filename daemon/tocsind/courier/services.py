@@ -23,6 +23,7 @@ from urllib.parse import unquote
 from apprise import Apprise, AppriseAsset, AppriseAttachment, NotifyFormat, NotifyType
 from apprise.manager_plugins import NotificationManager
 from apprise.plugins.base import NotifyBase
+from apprise.utils.parse import parse_qsd
 
 from tocsind.courier import scrub
 from tocsind.courier.wire import Bulletin, Look, Outcome
@@ -152,8 +153,8 @@ def _made(url: str, lines: list[tuple[int, str]]) -> NotifyBase:
     name = scheme[1].lower()
     if name in _LOCAL:
         raise _Unknown(f"{name}:// acts on the machine that Tocsin runs on, and tells nobody")
-    for pair in url.partition("?")[2].split("&"):
-        key = unquote(pair.partition("=")[0]).lstrip("?").lower()
+    # As the library reads them: it takes more for an option of this name than is written so.
+    for key in parse_qsd(url.partition("?")[2].lstrip("?"))["qsd"]:  # type: ignore[no-untyped-call]  # the same
         if key in _OF_FILES:
             raise _Unknown(f"the option {key} reads a file of the machine that Tocsin runs on")
     with _loading:
@@ -184,6 +185,8 @@ def _made(url: str, lines: list[tuple[int, str]]) -> NotifyBase:
         for option, value in vars(service).items():
             if isinstance(value, AppriseAttachment) and len(value):
                 raise _Unknown(f"the option {option} reads a file of the machine that Tocsin runs on")
+        # Whatever the address says.
+        service.redirects = False
         return service
     if name == "msteams":
         raise _Unknown("Teams ended what msteams:// spoke to; use workflows:// with the address of a workflow")
@@ -192,7 +195,7 @@ def _made(url: str, lines: list[tuple[int, str]]) -> NotifyBase:
         raise _Unknown(f"apprise knows no service for {what}")
     # Nothing is known to be no secret yet.
     scrubber = scrub.Scrubber([url, *_words(url, harmless=False)])
-    said = [scrubber.line(line) for level, line in lines if level >= logging.WARNING]
+    said = [scrubber.line(line).rstrip(" :") for level, line in lines if level >= logging.WARNING]
     said = [line for line in said if not line.startswith(("Could not load", "Unparseable"))]
     what = f"{_services[name].service_name} cannot read this address"
     raise _Unknown(f"{what}: {' - '.join(said)}" if said else f"{what}: a part of it is missing or malformed")

@@ -23,7 +23,14 @@ READY = b"courier 1"
 """What the courier says first, in a frame."""
 
 
-class HttpRequest(msgspec.Struct, tag="http", array_like=True):
+class _Secretive(msgspec.Struct, array_like=True):
+    """Holds secrets: neither a traceback nor a failed assertion shows them."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+
+class HttpRequest(_Secretive, tag="http", array_like=True):
     """A webhook. `timestamp`, in seconds since 1970, and `key` are told to the receiver, who knows a repeat by the key;
     `secret` signs them and the body, unless empty: base64, `whsec_` before it. `timeout` is in seconds, for all of it.
     `networks` are the private networks that it may reach, as CIDR; the courier's own where there are none."""
@@ -43,7 +50,7 @@ class HttpRequest(msgspec.Struct, tag="http", array_like=True):
     networks: list[str] = []
 
 
-class Bulletin(msgspec.Struct, tag="bulletin", array_like=True):
+class Bulletin(_Secretive, tag="bulletin", array_like=True):
     """A message over apprise. `mood` is what it is about: `failure`, `success` or `info`."""
 
     url: str
@@ -53,13 +60,13 @@ class Bulletin(msgspec.Struct, tag="bulletin", array_like=True):
     timeout: float = 30.0
 
 
-class Look(msgspec.Struct, tag="look", array_like=True):
+class Look(_Secretive, tag="look", array_like=True):
     """Is this an address that apprise knows?"""
 
     url: str
 
 
-class Fetch(msgspec.Struct, tag="fetch", array_like=True):
+class Fetch(_Secretive, tag="fetch", array_like=True):
     """Read what is there, at most so many bytes. `networks` as for a webhook."""
 
     url: str
@@ -76,7 +83,8 @@ class Outcome(msgspec.Struct, array_like=True):
 
     `answer` says what the other side answered, or why it failed, in one line and without secrets. `retry_after`: what
     the other side asked to wait, in seconds, or 0. `seconds` is how long it took. `body`: what was fetched. `target`
-    and `service`: an address masked, and what its service is called, for Look.
+    and `service`: an address masked, and what its service is called, for Look. `tried`: false where it never left this
+    machine, as there is no courier: that says nothing about the other side.
     """
 
     done: bool
@@ -86,6 +94,7 @@ class Outcome(msgspec.Struct, array_like=True):
     body: bytes = b""
     target: str = ""
     service: str = ""
+    tried: bool = True
 
 
 class Sent(msgspec.Struct, array_like=True):

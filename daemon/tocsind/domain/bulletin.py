@@ -11,14 +11,13 @@ Rules
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from tocsind.domain.alert_group import AlertGroup, ResolveReason, Source, State
 from tocsind.domain.message import Kind
 from tocsind.domain.notification import ReportedAlert
 from tocsind.domain.plain_text import block, cut, line
 from tocsind.domain.snapshot import AlertState
-from tocsind.domain.units import DAY, SECOND
+from tocsind.domain.wording import moment, rough_span
 
 MAX_TITLE = 120
 MAX_BODY = 4_000
@@ -35,6 +34,7 @@ _MOST_ALERT = 200
 _MOST_LINK = 1_000
 _MOST_NAMED = 5
 _SUMMARIES = ("summary", "title", "message", "description")
+_SAID_ELSEWHERE = ("alertname", "severity")
 _DEMO = "This is a demo: nothing is wrong, and nothing needs to be done."
 
 _RESOLVED_BY = {
@@ -78,7 +78,7 @@ def title(told: Told, now: int) -> str:
         head += f":{told.group.firing_count}{'+' if told.truncated else ''}"
     if told.group.source is Source.DEMO:
         head = f"DEMO {head}"
-    after = f" after {duration(_ended(told, now) - _began(told, now))}" if told.kind is Kind.RESOLVED else ""
+    after = f" after {rough_span(_ended(told, now) - _began(told, now))}" if told.kind is Kind.RESOLVED else ""
     return cut(f"[{head}] {_subject(told)}{after}{_of_integration(told)}", MAX_TITLE)
 
 
@@ -119,27 +119,6 @@ def bundle_body(told: Sequence[Told], now: int) -> str:
     return "\n".join([*lines, *end])
 
 
-def duration(microseconds: int) -> str:
-    """Returns a duration for people, its two largest units: `45s`, `12m`, `1h5m`, `3d4h`."""
-    seconds = max(0, microseconds) // SECOND
-    if seconds >= 60:
-        seconds -= seconds % (3_600 if microseconds >= DAY else 60)
-    parts = []
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts) or "0s"
-
-
-def moment(microseconds: int) -> str:
-    """Returns a time for people: ISO 8601, UTC, whole seconds; what no calendar has is `an unknown time`."""
-    try:
-        return datetime.fromtimestamp(microseconds // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        return "an unknown time"
-
-
 # Parts
 
 
@@ -176,7 +155,8 @@ def _main(told: Told) -> str:
     if common:
         lines.append(common)
     described = _common([line(alert.annotations.get("description", ""), _MOST_SUMMARY) for alert in alerts])
-    if described and described != common:
+    # What a demo alert describes is that it is one.
+    if described and described != common and told.group.source is not Source.DEMO:
         lines.append(described)
     if len(alerts) > 1 or (alerts and not common):
         shared = _shared_labels(alerts)
@@ -189,29 +169,29 @@ def _main(told: Told) -> str:
     more = _count(told) - min(len(alerts), MOST_LINES)
     if more > 0 and _count(told) > 1:
         lines.append(f"and {more} more")
+    # One alert without a summary has been said by its labels.
+    unsaid = _unsaid_labels(told, alerts) if len(alerts) > 1 or common else ""
+    if unsaid:
+        lines.append(line(f"labels: {unsaid}", _MOST_ALERT))
     return "\n".join(lines)
 
 
 def _end(told: Told, now: int) -> Iterable[str]:
     """How bad, whose, since when, where, and what to do."""
     group = told.group
-    severities = dict.fromkeys(
-        line(severity, 50)
-        for labels in (told.labels, *(alert.labels for alert in _concerned(told)))
-        if (severity := labels.get("severity"))
-    )
+    severities = _severities(told)
     if severities:
-        yield f"severity: {', '.join(list(severities)[:_MOST_NAMED])}"
+        yield f"severity: {', '.join(severities)}"
     if told.integration:
         yield f"integration: {line(told.integration, _MOST_ALERT)}"
     began = _began(told, now)
     if told.kind is Kind.FIRING:
-        yield f"since: {moment(began)} ({duration(now - began)})"
+        yield f"since: {moment(began)} ({rough_span(now - began)})"
         if group.state is not State.FIRING:
             yield f"now: {_state(group)}"
     else:
         ended = _ended(told, now)
-        yield f"from {moment(began)} to {moment(ended)} ({duration(ended - began)})"
+        yield f"from {moment(began)} to {moment(ended)} ({rough_span(ended - began)})"
         yield _state(group) if group.state is State.RESOLVED else f"now: {_state(group)}"
     if told.on_call:
         yield f"on call: {line(told.on_call, _MOST_ALERT)}{f', step {told.step}' if told.step else ''}"
@@ -236,12 +216,12 @@ def _of_bundle(told: Told, now: int) -> str:
     """The line of a group among others."""
     if told.kind is Kind.FIRING:
         count = _count(told)
-        details = [f"{count} alerts"] if count > 1 else []
-        details.append(f"for {duration(now - _began(told, now))}")
+        details = [*_severities(told), *([f"{count} alerts"] if count > 1 else [])]
+        details.append(f"for {rough_span(now - _began(told, now))}")
         if told.group.state is not State.FIRING:
             details.append(f"now {_state(told.group)}")
     else:
-        details = [f"after {duration(_ended(told, now) - _began(told, now))}"]
+        details = [f"after {rough_span(_ended(told, now) - _began(told, now))}"]
     what = cut(f"{_subject(told)}{_of_integration(told)}", _MOST_ALERT)
     return f"{told.kind.name} #{told.group.id} {what}, {', '.join(details)}"
 
@@ -267,6 +247,13 @@ def _count(told: Told) -> int:
     return group.firing_count + group.resolved_count + group.unreported_count + told.truncated
 
 
+def _severities(told: Told) -> list[str]:
+    """How bad the group is, and its alerts, as far as they say so."""
+    of_all = (told.labels, *(alert.labels for alert in _concerned(told)))
+    severities = dict.fromkeys(line(labels["severity"], 50) for labels in of_all if labels.get("severity"))
+    return list(severities)[:_MOST_NAMED]
+
+
 def _summary(alert: ReportedAlert) -> str:
     for name in _SUMMARIES:
         text = line(alert.annotations.get(name, ""), _MOST_SUMMARY)
@@ -282,6 +269,15 @@ def _common(texts: Sequence[str]) -> str:
 
 def _shared_labels(alerts: Sequence[ReportedAlert]) -> set[tuple[str, str]]:
     return set(alerts[0].labels.items()).intersection(*(alert.labels.items() for alert in alerts[1:]))
+
+
+def _unsaid_labels(told: Told, alerts: Sequence[ReportedAlert]) -> str:
+    """The labels that the alerts share, without what stands elsewhere already: the job and the cluster of a machine, or
+    which of its disks it is."""
+    said = f"{_subject(told)} {line(told.integration)}"
+    shared = sorted((line(key, 50), line(value, 100)) for key, value in _shared_labels(alerts))
+    unsaid = [f"{key}={value}" for key, value in shared if key not in _SAID_ELSEWHERE and value not in said]
+    return ", ".join(unsaid[:_MOST_NAMED])
 
 
 def _differing(alert: ReportedAlert, shared: set[tuple[str, str]]) -> list[tuple[str, str]]:

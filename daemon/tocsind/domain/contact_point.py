@@ -143,7 +143,7 @@ class CalendarSource:
     @property
     def target(self) -> str:
         """Where it comes from, masked."""
-        return masked(self.url) if self.url else f"calendars/{self.file}" if self.file else "a text"
+        return masked(self.url) if self.url else f"calendars/{self.file}" if self.file else "uploaded"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,9 @@ _WEB = re.compile(
 )
 _BETWEEN = re.compile(r"[/?&=#;,:@\s]+")
 _ESCAPED = re.compile(r"(?:%[0-9a-f]{2})+", re.IGNORECASE)
+_PORT = re.compile(r":([0-9]{1,5})$")
+# Where mail goes is shown: without it nobody could tell which address an answer is about.
+_OF_MAIL = re.compile(r"[?&](?:to|from|cc|bcc)=[^@&]+@([a-z0-9-]+(?:\.[a-z0-9-]+)+)(?=&|$)")
 # The name of a machine, not a key: keys have capital letters, or no dots.
 _HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 
@@ -62,9 +65,10 @@ def secrets_of(url: str) -> Iterator[str]:
     _, _, rest = url.partition("://")
     place = re.split(r"[/?#]", rest, maxsplit=1)[0]
     host = place.rpartition("@")[2].partition(":")[0]
-    shown = {host} if web_address(url) is not None or _HOST.fullmatch(host) else set()
+    shown = {host, *_PORT.findall(place)} if web_address(url) is not None or _HOST.fullmatch(host) else set()
     if host in shown:
         yield rest[len(place) :]
+        shown.update(_OF_MAIL.findall(rest[len(place) :]))
     for part in {*_BETWEEN.split(rest), *_BETWEEN.split(_unescaped(rest))} - shown:
         yield part
         yield _unescaped(part)

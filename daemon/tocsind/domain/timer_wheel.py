@@ -13,10 +13,11 @@ Rules
 - One call returns at most `limit` keys, so that a million deadlines at one moment do not stop everything else; the
   rest is due at the next call.
 - A deadline in the past is due at the next call.
+- What `advance` returned and was not done can be put back: it then comes before all else, in the order that it had.
 """
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from tocsind.domain.units import SECOND
 
@@ -65,6 +66,15 @@ class TimerWheel:
                 return due
         self._cursor = max(self._cursor, last)
         return due
+
+    def put_back(self, timers: Mapping[int, int]) -> None:
+        """Has timers that `advance` has just returned be due at the next call, as the first; but for those that were
+        set anew meanwhile."""
+        first = array("q", (key for key in timers if key not in self._deadlines))
+        for key in first:
+            self._deadlines[key] = timers[key]
+            self._slots[key] = self._cursor
+        self._buckets[self._cursor] = first + self._buckets.get(self._cursor, array("q"))
 
     def _empty(self, bucket: "array[int]", now: int, limit: int, due: dict[int, int]) -> bool:
         """Looks at every key of the bucket under the cursor; returns False where `limit` stopped it."""

@@ -7,6 +7,7 @@ change only where nobody else made one since that look.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from tocsind.domain import contact_point as rules
 from tocsind.domain import etag as etags
@@ -14,11 +15,12 @@ from tocsind.domain.access import Caller
 from tocsind.domain.contact_point import MOST_CONTACT_POINTS, CalendarRole, CalendarSource, ContactPoint, OnCall
 from tocsind.domain.errors import Reason, TocsinError, not_found
 from tocsind.domain.identity import new_public_id
-from tocsind.engine import audit, calendars, outbox
-from tocsind.engine.calendars import CalendarCopy
+from tocsind.engine import audit
 from tocsind.engine.memory import Memory
+from tocsind.engine.telling import calendars, outbox
+from tocsind.engine.telling.calendars import CalendarCopy
+from tocsind.sqlite import calendars as calendar_rows
 from tocsind.sqlite import contact_points
-from tocsind.sqlite.contact_points import CalendarState
 from tocsind.sqlite.writer import Transaction
 
 _SHOWN = 3
@@ -32,7 +34,7 @@ class Shown:
     """A contact point as it is in the file, and how its calendars stand."""
 
     contact: ContactPoint
-    calendars: Mapping[CalendarRole, CalendarState]
+    calendars: Mapping[CalendarRole, calendar_rows.State]
 
 
 def create(transaction: Transaction, memory: Memory, wanted: ContactPoint, copies: Copies, *, by: Caller) -> Shown:
@@ -46,7 +48,7 @@ def create(transaction: Transaction, memory: Memory, wanted: ContactPoint, copie
         )
     new = replace(wanted, public_id=new_public_id(), created=transaction.now, updated=transaction.now)
     new.id = contact_points.insert(connection, new)
-    _store(transaction, memory, new.id, copies)
+    _store(transaction, new.id, copies)
     audit.record(transaction, by, new.name, audit.NOTHING, audit.of_contact_point(new))
     memory.forget()
     return _shown(transaction, new)
@@ -69,11 +71,14 @@ def update(
         raise not_found(before.name)
     etags.check(before.etag, current.etag, before.name)
     _refuse_taken_name(transaction, wanted)
-    texts = contact_points.calendar_texts(connection, current.id)
-    _store(transaction, memory, current.id, copies)
     # What is read from an address or a file says something else now and then: that is no change of ours.
     given = [role for role, source in _calendars(wanted).items() if source.is_text and role in copies]
-    said = {f"on_call.{role.name.lower()}_changed": True for role in given if copies[role].text != texts.get(role)}
+    said = {
+        f"on_call.{role.name.lower()}_changed": True
+        for role in given
+        if copies[role].text != calendar_rows.text(connection, current.id, role)
+    }
+    _store(transaction, current.id, copies)
     if wanted == current and not said:
         return _shown(transaction, current)
     after = rules.changed(current, wanted, transaction.now)
@@ -83,6 +88,9 @@ def update(
     audit.record(
         transaction, by, after.name, audit.of_contact_point(current), {**audit.of_contact_point(after), **differs}
     )
+    if after.settings != current.settings:
+        # What waits because the old way failed is not to wait out its time: most often that was why it was changed.
+        transaction.after_commit(partial(memory.outbox.hasten, memory.outbox.to(after.id)))
     memory.forget()
     return _shown(transaction, after)
 
@@ -120,16 +128,15 @@ def _refuse_used(transaction: Transaction, gone: ContactPoint) -> None:
         raise TocsinError(Reason.IN_USE, message, resource=gone.name)
 
 
-def _store(transaction: Transaction, memory: Memory, contact_id: int, copies: Copies) -> None:
-    with contact_points.erasing(transaction.connection):
-        for role, copy in copies.items():
-            calendars.store(transaction, memory, contact_id, role, copy)
+def _store(transaction: Transaction, contact_id: int, copies: Copies) -> None:
+    for role, copy in copies.items():
+        calendars.store(transaction, contact_id, role, copy)
 
 
 def _remove_unnamed(transaction: Transaction, contact: ContactPoint) -> None:
     """Removes the calendars that a contact point has no more."""
     for role in set(CalendarRole) - set(_calendars(contact)):
-        contact_points.remove_calendar(transaction.connection, contact.id, role)
+        calendar_rows.remove(transaction.connection, contact.id, role)
 
 
 def _calendars(contact: ContactPoint) -> Mapping[CalendarRole, CalendarSource]:
@@ -137,4 +144,4 @@ def _calendars(contact: ContactPoint) -> Mapping[CalendarRole, CalendarSource]:
 
 
 def _shown(transaction: Transaction, contact: ContactPoint) -> Shown:
-    return Shown(contact, contact_points.calendar_states(transaction.connection).get(contact.id, {}))
+    return Shown(contact, calendar_rows.of_contact(transaction.connection, contact.id))

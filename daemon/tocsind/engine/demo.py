@@ -27,10 +27,10 @@ from tocsind.domain.escalation_chain import Notify
 from tocsind.domain.identity import identity, new_public_id
 from tocsind.domain.notification import Notification, ReportedAlert
 from tocsind.domain.rulebook import Rendered, Rulebook
+from tocsind.domain.wording import moment
 from tocsind.engine import audit
 from tocsind.engine.ledger import Ledger
 from tocsind.engine.memory import Memory
-from tocsind.engine.wording import moment
 from tocsind.sqlite import contact_points, escalation_chains, escalations
 from tocsind.sqlite.writer import Transaction
 

@@ -21,8 +21,8 @@ from tocsind.engine.deliver import Outcome
 from tocsind.engine.figures import Figures
 from tocsind.engine.limits import Limits
 from tocsind.engine.memory import Memory
-from tocsind.engine.postman import Postman
-from tocsind.engine.refresher import Refresher
+from tocsind.engine.telling.postman import Postman
+from tocsind.engine.telling.refresher import Refresher
 from tocsind.engine.ticker import Ticker
 from tocsind.ical.process import Reader
 from tocsind.metrics import Metrics

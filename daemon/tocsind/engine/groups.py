@@ -6,7 +6,7 @@ Rules
 - When a person resolves, wipes or deletes the open group of a heartbeat that is missing, it is raised again after
   another interval.
 - When a person resolves, wipes or deletes the group that collects for a maintenance, that ends.
-- Acting on a group starts and stops its escalation, in the same transaction (`engine/escalations.py`).
+- Acting on a group starts and stops its escalation, in the same transaction (`engine/telling/escalations.py`).
 - A group that is wiped or deleted is no longer the one that notifications reach. What fires on opens a new one.
 """
 

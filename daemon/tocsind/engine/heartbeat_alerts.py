@@ -12,8 +12,8 @@ from tocsind.domain.identity import identity
 from tocsind.domain.integration import Integration
 from tocsind.domain.notification import Notification, ReportedAlert
 from tocsind.domain.snapshot import Effect
+from tocsind.domain.wording import moment, span
 from tocsind.engine.ledger import Ledger
-from tocsind.engine.wording import moment, span
 
 KEY = "heartbeat"
 ALERTNAME = "HeartbeatMissing"

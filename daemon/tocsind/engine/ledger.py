@@ -1,8 +1,9 @@
 """What one job changes of alert groups: read first, changed in memory by the rules, then written table by table.
 
 A group's state, its event and its timers change together, in the transaction of the job: this is the only place that
-writes them. A job that raises before `write` has written nothing. The same group may be reached many times in one job
-(an HA pair, a burst): the rules see what the one before left, and each row is written once, as it is in the end.
+writes them. (What becomes of a message changes nothing of a group: its lines are the outbox's to write.) A job that
+raises before `write` has written nothing. The same group may be reached many times in one job (an HA pair, a burst):
+the rules see what the one before left, and each row is written once, as it is in the end.
 """
 
 from collections.abc import Iterable
@@ -15,9 +16,9 @@ from tocsind.domain.integration import Integration
 from tocsind.domain.notification import Notification, ReportedAlert
 from tocsind.domain.rulebook import Rendered
 from tocsind.domain.snapshot import EVENT_CONDITIONS, Effect, KnownAlert, failures, receive
-from tocsind.engine import escalations
 from tocsind.engine.figures import count
 from tocsind.engine.memory import Memory
+from tocsind.engine.telling import escalations
 from tocsind.sqlite import alert_groups, alerts, events, removal
 from tocsind.sqlite.writer import Transaction
 

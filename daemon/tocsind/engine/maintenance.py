@@ -21,10 +21,10 @@ from tocsind.domain.identity import identity, new_public_id
 from tocsind.domain.integration import Integration
 from tocsind.domain.maintenance import Maintenance, Mode
 from tocsind.domain.notification import Notification, ReportedAlert
+from tocsind.domain.wording import moment
 from tocsind.engine import audit
 from tocsind.engine.ledger import Ledger
 from tocsind.engine.memory import Memory
-from tocsind.engine.wording import moment
 from tocsind.sqlite import alert_groups, maintenances
 from tocsind.sqlite.writer import Transaction
 

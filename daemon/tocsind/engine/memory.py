@@ -24,9 +24,9 @@ from tocsind.domain.timer_wheel import TimerWheel
 from tocsind.domain.units import SECOND
 from tocsind.engine.keyring import Keyring
 from tocsind.engine.limits import Limits
-from tocsind.engine.mailroom import Mailroom
 from tocsind.engine.presence import Presence
 from tocsind.engine.readings import Readings
+from tocsind.engine.telling.mailroom import Mailroom
 from tocsind.metrics import Metrics
 from tocsind.sqlite import (
     alert_groups,

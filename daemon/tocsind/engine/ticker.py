@@ -4,7 +4,7 @@ Rules
 - Timers: heartbeats and staleness by the intake clock, silences, maintenances and escalations by a clock that counts
   suspended time.
   A tick takes at most `MOST_DUE` of each, so that very many at one moment do not stop intake; the rest is due at the
-  next tick.
+  next tick. So is, in the order that it had, what a job leaves because it has done enough.
 - What a maintenance that ended has collected is released a step a tick. A step is a transaction: after a crash it goes
   on from where it was, as `releases` in the file says.
 - The postman is woken for messages that are due.
@@ -35,9 +35,9 @@ from tocsind.engine import (
     maintenance,
     once,
     self_report,
-    steps,
 )
 from tocsind.engine.memory import Memory
+from tocsind.engine.telling import steps
 from tocsind.sqlite import audit as audit_rows
 from tocsind.sqlite import heartbeats as heartbeat_rows
 from tocsind.sqlite import integrations as integration_rows
@@ -85,7 +85,7 @@ class Ticker:
         for kind, wheel, now, job in due:
             timers = wheel.advance(now, MOST_DUE)
             if timers:
-                handle = partial(self._handle, kind, job, timers)
+                handle = partial(self._handle, kind, wheel, job, timers)
                 entries.append(_retried(wheel, list(timers), now, handle))
         if self._memory.releasing:
             entries.append((partial(maintenance.release, memory=self._memory, limit=STEP_RELEASES), Future()))
@@ -104,18 +104,20 @@ class Ticker:
             self._next_sweep = steady + SECOND
         return entries
 
-    def _handle(self, kind: str, job: Any, timers: dict[int, int], transaction: Transaction) -> None:
+    def _handle(self, kind: str, wheel: TimerWheel, job: Any, timers: dict[int, int], transaction: Transaction) -> None:
         """Does what is due, and notes how late that is by the clock on which its deadlines are."""
         memory = self._memory
-        job(transaction, memory, list(timers))
+        left = dict.fromkeys(job(transaction, memory, list(timers)) or ())
         now = memory.clock.elapsed() if kind in _BY_TIME_OF_DAY else memory.presence.read(transaction.steady)
-        late = [(now - deadline) / SECOND for deadline in timers.values()]
+        late = [(now - deadline) / SECOND for key, deadline in timers.items() if key not in left]
 
-        def count() -> None:
+        def follow() -> None:
+            if left:
+                wheel.put_back({key: timers[key] for key in left})
             for seconds in late:
                 memory.metrics.timer_lateness[kind].observe(seconds)
 
-        transaction.after_commit(count)
+        transaction.after_commit(follow)
 
     def stamp(self, transaction: Transaction) -> None:
         """Writes the intake clock to disk."""

@@ -1,22 +1,21 @@
 """Calendars as the daemon has them read: each by a process of its own, which is started for it and ends with it.
 
 Rules
-- A process inherits nothing: no variable of the environment but where Python finds its modules, no file but its pipes.
+- A process inherits nothing (`child.py`), and has no file but its pipes.
 - At most two run at once; others wait for their turn, for a limited time.
 - Whatever a calendar does to its process, there is an answer: its shifts, or in a line what is wrong with it.
 """
 
 import contextlib
-import os
 import signal
 import subprocess
-import sys
 import threading
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
+from tocsind import child
 from tocsind.domain.errors import not_in_time
 from tocsind.domain.shift import MOST_TEXT, Shift
 from tocsind.ical.wire import Answer, Task
@@ -93,13 +92,11 @@ class Reader:
             if self._closed:
                 raise not_in_time("the daemon is stopping")
             try:
-                process = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "tocsind.ical"],
+                process = child.start(
+                    "tocsind.ical",
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                    cwd="/",
-                    env={"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)), "TZ": "UTC", "LANG": "C.UTF-8"},
+                    environment={"TZ": "UTC", "LANG": "C.UTF-8"},
                 )
             except OSError as error:
                 raise not_in_time(f"the process that reads calendars cannot be started: {error}") from error

@@ -1,8 +1,8 @@
 """One process that renders, as the daemon sees it: started, asked, killed.
 
 Rules
-- It inherits nothing: no variable of the environment but where Python finds its modules, no file but its pipe (both its
-  standard input and what it answers on) and its journal; what it writes as errors goes nowhere.
+- It inherits nothing (`child.py`): it has no file but its pipe (both its standard input and what it answers on) and its
+  journal.
 - It takes a moment to start (0.2 s); it is asked once it has said that it is ready.
 - One that did not answer in time, or died, is not asked again. What it had done by then is in its journal.
 """
@@ -11,9 +11,8 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
-import sys
 
+from tocsind import child
 from tocsind.clock import Clock
 from tocsind.rendering.wire import HEAD, MOST, READY, Made, Task, all_made_of, frame, journal
 
@@ -49,13 +48,11 @@ class Process:
         try:
             self._journal = os.memfd_create("tocsin-rendering")
             try:
-                self._popen = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "tocsind.rendering"],
+                self._popen = child.start(
+                    "tocsind.rendering",
                     stdin=its.fileno(),
                     stdout=self._journal,
-                    stderr=subprocess.DEVNULL,
-                    cwd="/",
-                    env={"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)), "TZ": "UTC", "LANG": "C.UTF-8"},
+                    environment={"TZ": "UTC", "LANG": "C.UTF-8"},
                 )
             except BaseException:
                 os.close(self._journal)

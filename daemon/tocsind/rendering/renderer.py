@@ -31,12 +31,12 @@ from typing import Final
 import structlog
 
 from tocsind.clock import Clock
-from tocsind.domain.route import name_of
 from tocsind.domain.rulebook import Rendered, Rulebook
-from tocsind.domain.template import MAX_RESULT, MAX_TITLE, Slot, limit
+from tocsind.domain.template import MAX_RESULT, MAX_TITLE, Slot
 from tocsind.domain.units import SECOND
 from tocsind.metrics import Metrics
 from tocsind.rendering.process import Ended, NotStarted, Process
+from tocsind.rendering.rulebooks import Part, pieces_of, rendered, task, trial_of
 from tocsind.rendering.wire import Made, Piece, Task
 
 PROCESSES: Final = 2
@@ -65,10 +65,6 @@ minus before it."""
 
 TITLE_TEMPLATE: Final = "title_template"
 """What the template for the title of a message is called, which makes one line."""
-
-_FIRST: Final = (Slot.GROUPING_ID, Slot.RESOLVE_CONDITION, Slot.ACKNOWLEDGE_CONDITION)
-_LAST: Final = (Slot.SOURCE_LINK, Slot.TITLE, Slot.MESSAGE)
-"""The link is known to the title and the message. What decides comes before what only describes."""
 
 _TOO_LONG: Final = "it took too long"
 _UNREAD: Final = "its payload was not read in time"
@@ -119,34 +115,32 @@ class Renderer:
         """Renders all that a rulebook has for a notification with this payload: JSON, compressed with zlib. `patience`
         is in seconds."""
         begin = self._clock.steady()
-        names, pieces, results = self._parts(rulebook)
-        if pieces:
-            future = self._submit(
-                rulebook.integration.id, _task(pieces, rulebook, payload, self._clock.wall(), compressed=True)
-            )
+        wanted, results = self._parts(rulebook)
+        if wanted:
+            pieces = list(wanted.values())
+            asked = task(pieces, rulebook, payload, self._clock.wall(), compressed=True)
+            future = self._submit(rulebook.integration.id, asked)
             try:
                 made = await asyncio.wait_for(asyncio.wrap_future(future), min(patience, PATIENCE))
             except TimeoutError:
                 made = [Made(error=_WAITED, lasting=False) for _ in pieces]
-            results.update(zip(names, made, strict=True))
-        return self._read(rulebook, results, begin)
+            results.update(zip(wanted, made, strict=True))
+        return self._counted(rendered(rulebook, results), begin)
 
     def render_blocking(self, rulebook: Rulebook, payload: bytes) -> Rendered:
         """The same for what somebody tries out, with a payload that is not compressed; blocks."""
         begin = self._clock.steady()
-        names, pieces, results = self._parts(rulebook)
-        task = _task(pieces, rulebook, payload, self._clock.wall())
-        results.update(zip(names, self._try(task), strict=True))
-        return self._read(rulebook, results, begin)
+        wanted, results = self._parts(rulebook)
+        made = self._try(task(list(wanted.values()), rulebook, payload, self._clock.wall()))
+        results.update(zip(wanted, made, strict=True))
+        return self._counted(rendered(rulebook, results), begin)
 
     def preview(self, rulebook: Rulebook, slot: Slot | None, source: str, payload: bytes) -> Made:
         """Renders one template that need not be the rulebook's; blocks. `slot` is what it is for, None for the
         condition of a route; the payload is JSON."""
         begin = self._clock.steady()
-        pieces = [_piece("template", slot, source)]
-        if slot in (Slot.TITLE, Slot.MESSAGE) and Slot.SOURCE_LINK in rulebook.templates:
-            pieces.insert(0, _piece(Slot.SOURCE_LINK.value, Slot.SOURCE_LINK, rulebook.templates[Slot.SOURCE_LINK]))
-        made = self._try(_task(pieces, rulebook, payload, self._clock.wall()))[-1]
+        tried = trial_of(rulebook, slot, source)
+        made = self._try(task(tried, rulebook, payload, self._clock.wall()))[-1]
         self._metrics.render_seconds.observe((self._clock.steady() - begin) / SECOND)
         return made
 
@@ -164,8 +158,8 @@ class Renderer:
         results = {piece.name: Made(error=_RESTS, lasting=False) for piece in pieces if piece.source in rests}
         wanted = [piece for piece in pieces if piece.source not in rests]
         patience = TRIAL_PATIENCE if whose == _TRIES else MESSAGE_PATIENCE
-        task = Task(wanted, self._clock.wall(), payload, compressed=True, about=about)
-        made = self._wait(whose, task, patience)
+        asked = Task(wanted, self._clock.wall(), payload, compressed=True, about=about)
+        made = self._wait(whose, asked, patience)
         results.update(zip((piece.name for piece in wanted), made, strict=True))
         if whose != _TRIES:
             self._metrics.template_failures.inc(sum(bool(each.error) for each in results.values()))
@@ -196,26 +190,18 @@ class Renderer:
 
     # What is asked
 
-    def _parts(self, rulebook: Rulebook) -> tuple[list[Slot | int], list[Piece], dict[Slot | int, Made]]:
-        """Returns what to render, by slot or route, and the results of what rests."""
-        owner = rulebook.integration.public_id
-        parts: list[tuple[Slot | int, Piece]] = []
-        for slot in (*_FIRST, None, *_LAST):
-            if slot is None:
-                parts += [
-                    (route.id, Piece(name_of(owner, route.public_id), route.condition, 0, condition=True))
-                    for route in rulebook.routes
-                    if route.id in rulebook.conditions
-                ]
-            elif slot in rulebook.templates:
-                parts.append((slot, _piece(slot.value, slot, rulebook.templates[slot])))
-        whose = rulebook.integration.id
-        rests = self._rests(whose, [piece for _, piece in parts])
-        results: dict[Slot | int, Made] = {
-            name: Made(error=_RESTS, lasting=False) for name, piece in parts if piece.source in rests
-        }
-        wanted = [(name, piece) for name, piece in parts if piece.source not in rests]
-        return [name for name, _ in wanted], [piece for _, piece in wanted], results
+    def _parts(self, rulebook: Rulebook) -> tuple[dict[Part, Piece], dict[Part, Made]]:
+        """Returns what is to be rendered of a rulebook, and the results of what rests."""
+        pieces = pieces_of(rulebook)
+        rests = self._rests(rulebook.integration.id, list(pieces.values()))
+        resting = {part: Made(error=_RESTS, lasting=False) for part in pieces if pieces[part].source in rests}
+        return {part: piece for part, piece in pieces.items() if part not in resting}, resting
+
+    def _counted(self, rendered: Rendered, begin: int) -> Rendered:
+        """Counts what came of a rulebook; returns it."""
+        self._metrics.template_failures.inc(len(rendered.failures) + len(rendered.condition_failures))
+        self._metrics.render_seconds.observe((self._clock.steady() - begin) / SECOND)
+        return rendered
 
     def _rests(self, whose: int, pieces: Sequence[Piece]) -> set[str]:
         with self._condition:
@@ -225,25 +211,6 @@ class Renderer:
             for key in [key for key, until in self._resting.items() if until <= now]:
                 del self._resting[key]
             return {piece.source for piece in pieces if (whose, piece.source) in self._resting}
-
-    def _read(self, rulebook: Rulebook, results: Mapping[Slot | int, Made], begin: int) -> Rendered:
-        """Makes one of the results for a rulebook."""
-        rendered = Rendered(rulebook.digest)
-        routes = {route.id: name_of(rulebook.integration.public_id, route.public_id) for route in rulebook.routes}
-        for name, made in results.items():
-            rendered.lasting = rendered.lasting and made.lasting
-            where = f"line {made.line}: " if made.line else ""
-            if isinstance(name, int):
-                rendered.matched[name] = made.is_true and not made.error
-                if made.error:
-                    rendered.condition_failures[name] = f"{routes[name]}: {where}{made.error}"
-            elif made.error:
-                rendered.failures.append(f"{name.value}: {where}{made.error}")
-            else:
-                rendered.texts[name] = made.text
-        self._metrics.template_failures.inc(len(rendered.failures) + len(rendered.condition_failures))
-        self._metrics.render_seconds.observe((self._clock.steady() - begin) / SECOND)
-        return rendered
 
     def _try(self, task: Task) -> list[Made]:
         return self._wait(_TRIES, task, TRIAL_PATIENCE)
@@ -405,18 +372,3 @@ class Renderer:
 def _answer(job: _Job, made: list[Made]) -> None:
     if job.future.set_running_or_notify_cancel():
         job.future.set_result(made)
-
-
-def _piece(name: str, slot: Slot | None, source: str) -> Piece:
-    return Piece(name, source, limit(slot), line=slot in (Slot.TITLE, Slot.SOURCE_LINK))
-
-
-def _task(pieces: list[Piece], rulebook: Rulebook, payload: bytes, now: int, *, compressed: bool = False) -> Task:
-    integration = rulebook.integration
-    seen = {
-        "name": integration.name,
-        "id": integration.public_id,
-        "display_name": integration.display_name,
-        "type": integration.type,
-    }
-    return Task(pieces, now, payload, compressed, seen)

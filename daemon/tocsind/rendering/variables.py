@@ -6,8 +6,8 @@ Rules
   there is no template (`tocsin_gateway/alertmanager.py` has the same rules; a test holds both to them).
 - What is missing, or of another type than Alertmanager's, is empty: a template must not fail because of what it does
   not use.
-- Templates of contact points see what the daemon says of the groups (`engine/bulletins.py`), and the payload of the
-  first beside it. Where there is none, or one that cannot be read, that is empty.
+- Templates of contact points see what the daemon says of the groups (`engine/telling/bulletins.py`), and the payload of
+  the first beside it. Where there is none, or one that cannot be read, that is empty.
 """
 
 import json

@@ -17,7 +17,7 @@ from tocsind.domain.errors import invalid
 from tocsind.domain.masking import MASK, scrub
 from tocsind.engine.contact_points import Shown
 from tocsind.rpc import decode, encode
-from tocsind.sqlite.contact_points import CalendarState
+from tocsind.sqlite.calendars import State
 
 Message = contact_points_pb2.ContactPoint
 
@@ -201,9 +201,7 @@ def _webhook(webhook: Webhook) -> contact_points_pb2.Webhook:
     )
 
 
-def _calendar(
-    source: CalendarSource, state: CalendarState | None, secrets: Collection[str]
-) -> contact_points_pb2.Calendar:
+def _calendar(source: CalendarSource, state: State | None, secrets: Collection[str]) -> contact_points_pb2.Calendar:
     message = contact_points_pb2.Calendar(target=source.target)
     if source.file:
         message.file = source.file

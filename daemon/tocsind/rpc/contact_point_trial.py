@@ -4,11 +4,14 @@ Rules
 - The caller waits, and learns what came of it before it would give up: what a receiver has not answered by then is not
   delivered. It may have taken it all the same.
 - Waiting takes no thread: a receiver that hangs holds up no other call.
+- The courier sends alerts too, and has room for so many errands: tests take no more than a part of it, until they have
+  ended there, whether anybody still waits for them or not.
 - Nothing is written: there is no group of which a timeline could tell, and nothing was changed.
 """
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Final
@@ -22,15 +25,18 @@ from tocsind.domain.contact_point import ContactPoint, Kind, secrets
 from tocsind.domain.errors import not_found
 from tocsind.domain.masking import scrub
 from tocsind.domain.units import SECOND
-from tocsind.engine import bulletins, on_call
-from tocsind.engine.bulletins import Composed
 from tocsind.engine.engine import Engine
+from tocsind.engine.telling import bulletins, on_call
+from tocsind.engine.telling.bulletins import Composed
 from tocsind.rpc import encode
 from tocsind.rpc.access import caller
 from tocsind.sqlite import contact_points as rows
 
 MOST_PATIENCE: Final = 75.0
 """Seconds to wait at most: a webhook may take a minute."""
+
+MOST_AT_ONCE: Final = 64
+"""Test messages that are under way at once."""
 
 _HEAD_START: Final = 0.5
 """Seconds before the caller gives up, by which it is answered; a tenth of its wait where that is shorter."""
@@ -43,6 +49,7 @@ class Trial:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._room = threading.Semaphore(MOST_AT_ONCE)
 
     async def run(self, public_id: str) -> contact_points_pb2.TestContactPointResponse:
         """Sends one to a contact point, or to all who are on call by it. TocsinError: NOT_FOUND."""
@@ -82,10 +89,14 @@ class Trial:
     ) -> contact_points_pb2.TestOutcome:
         if left <= 0:
             outcome: Outcome | None = Outcome(False, f"not sent: it was not ready within {patience:.3g} seconds")
+        elif not self._room.acquire(blocking=False):
+            outcome = Outcome(False, "not sent: too many other tests are under way")
         else:
             # The courier need not go on with what nobody waits for.
             errand = msgspec.structs.replace(composed.errand, timeout=min(composed.errand.timeout, left))
-            outcome = await _within(self._engine.courier.send(errand), left)
+            future = self._engine.courier.send(errand)
+            future.add_done_callback(lambda _: self._room.release())
+            outcome = await _within(future, left)
         if outcome is None:
             outcome = Outcome(False, f"no answer within {patience:.3g} seconds", seconds=left)
         log.info("a test message was sent", contact_point=contact.name, delivered=outcome.done)

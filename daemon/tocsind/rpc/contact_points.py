@@ -24,10 +24,10 @@ from tocsind.domain import etag as etags
 from tocsind.domain.contact_point import Apprise, ContactPoint, OnCall, Webhook
 from tocsind.domain.errors import Violation, invalid, not_found, not_in_time, refuse
 from tocsind.domain.masking import scrub
-from tocsind.engine import bulletins, calendars, outbox
 from tocsind.engine import contact_points as jobs
 from tocsind.engine.contact_points import Copies, Shown
 from tocsind.engine.engine import Engine
+from tocsind.engine.telling import bulletins, calendars
 from tocsind.rpc import certificates, encode, names, paging
 from tocsind.rpc import contact_point_fields as fields
 from tocsind.rpc.access import caller
@@ -35,6 +35,7 @@ from tocsind.rpc.contact_point_trial import Trial
 from tocsind.rpc.mutation import change, repeated
 from tocsind.rpc.shifts import list_shifts
 from tocsind.rpc.templates import jinja_violations
+from tocsind.sqlite import calendars as calendar_rows
 from tocsind.sqlite import contact_points as rows
 
 LOOK_PATIENCE: Final = 15.0
@@ -93,7 +94,7 @@ class ContactPointServicer(contact_points_pb2_grpc.ContactPointServiceServicer):
         etags.check(asked.etag, before.etag, before.name)
         wanted, paths = fields.updated(before, asked, request.update_mask.paths)
         wanted, copies = self._looked_at(before, wanted, asked, paths)
-        respond = partial(fields.shown, standing=outbox.standing(self._engine, [before.id])[before.id])
+        respond = partial(fields.shown, standing=self._engine.memory.outbox.standing([before.id])[before.id])
         return change(self._engine, request, respond, jobs.update, before, wanted, copies, by=caller())
 
     def DeleteContactPoint(
@@ -134,8 +135,8 @@ class ContactPointServicer(contact_points_pb2_grpc.ContactPointServiceServicer):
 
     def _encode(self, contacts: Collection[ContactPoint]) -> list[contact_points_pb2.ContactPoint]:
         with self._engine.store.reading() as connection:
-            states = rows.calendar_states(connection)
-        standing = outbox.standing(self._engine, [contact.id for contact in contacts])
+            states = calendar_rows.states(connection)
+        standing = self._engine.memory.outbox.standing(contact.id for contact in contacts)
         return [fields.shown(Shown(each, states.get(each.id, {})), standing[each.id]) for each in contacts]
 
     def _looked_at(

@@ -7,8 +7,8 @@ import grpc
 from tocsin.v1 import messages_pb2, messages_pb2_grpc
 from tocsind.domain.errors import invalid, not_found
 from tocsind.domain.message import MessageState
-from tocsind.engine import outbox as jobs
 from tocsind.engine.engine import Engine
+from tocsind.engine.telling import outbox as jobs
 from tocsind.rpc import encode, names, paging
 from tocsind.rpc.access import caller
 from tocsind.rpc.mutation import change

@@ -15,7 +15,7 @@ from tocsind.domain.errors import invalid, not_found
 from tocsind.domain.shift import AHEAD, BACK, overlaid
 from tocsind.domain.units import DAY
 from tocsind.engine.engine import Engine
-from tocsind.engine.on_call import resolve
+from tocsind.engine.telling.on_call import resolve
 from tocsind.rpc import decode, encode, names
 from tocsind.sqlite import calendars, contact_points
 

@@ -1,14 +1,20 @@
-"""Queries of the calendars of contact points, and of their shifts."""
+"""Queries of the calendars of contact points, and of their shifts.
+
+Rules
+- A calendar says who is where when: a copy that is overwritten or removed is erased (erasing.py).
+"""
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 
 from tocsind.domain.contact_point import CalendarRole, CalendarSource, Kind, OnCall
 from tocsind.domain.shift import Shift, key
+from tocsind.sqlite.erasing import erasing
 from tocsind.sqlite.rows import write_rows
 
 
@@ -24,6 +30,15 @@ class Held:
     source: CalendarSource
     read: int
     checked: int
+    error: str
+    until: int
+
+
+class State(NamedTuple):
+    """How a copy stands: when it was read, in microseconds since 1970, why its source did not answer when it was last
+    asked, or "", and up to when its shifts are known."""
+
+    read: int
     error: str
     until: int
 
@@ -50,12 +65,22 @@ def one(connection: sqlite3.Connection, contact_id: int, role: CalendarRole) -> 
     return None if row is None else _held(row)
 
 
-def of_contact(connection: sqlite3.Connection, contact_id: int) -> dict[CalendarRole, tuple[int, str, int]]:
-    """Returns when each copy of a contact point was read, its error, and up to when its shifts are known."""
+def states(connection: sqlite3.Connection) -> dict[int, dict[CalendarRole, State]]:
+    """Returns how all copies stand, by contact point."""
+    found: dict[int, dict[CalendarRole, State]] = {}
+    for contact_id, role, *state in connection.execute(
+        "SELECT contact_id, role, read_at, error, expanded_until FROM calendars"
+    ):
+        found.setdefault(contact_id, {})[CalendarRole(role)] = State(*state)
+    return found
+
+
+def of_contact(connection: sqlite3.Connection, contact_id: int) -> dict[CalendarRole, State]:
+    """Returns how the copies of a contact point stand."""
     rows = connection.execute(
         "SELECT role, read_at, error, expanded_until FROM calendars WHERE contact_id = ?", (contact_id,)
     )
-    return {CalendarRole(role): (read, error, until) for role, read, error, until in rows}
+    return {CalendarRole(role): State(*state) for role, *state in rows}
 
 
 def text(connection: sqlite3.Connection, contact_id: int, role: CalendarRole) -> str | None:
@@ -79,19 +104,23 @@ def replace(
     shifts: Sequence[Shift],
 ) -> None:
     """Puts a copy, with its shifts, in the place of the one before."""
-    connection.execute(
-        "INSERT INTO calendars (contact_id, role, read_at, checked_at, error, expanded_until, text) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (contact_id, role) DO UPDATE SET read_at = excluded.read_at, "
-        "checked_at = excluded.checked_at, error = excluded.error, expanded_until = excluded.expanded_until, "
-        "text = excluded.text",
-        (contact_id, role, read, checked, error, until, content),
-    )
-    connection.execute("DELETE FROM shifts WHERE contact_id = ? AND role = ?", (contact_id, role))
-    write_rows(
-        connection,
-        "INSERT INTO shifts (contact_id, role, starts_at, ends_at, people) VALUES {values}",
-        [(contact_id, role, shift.start, shift.end, msgspec.json.encode(shift.people).decode()) for shift in shifts],
-    )
+    with erasing(connection):
+        connection.execute(
+            "INSERT INTO calendars (contact_id, role, read_at, checked_at, error, expanded_until, text) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (contact_id, role) DO UPDATE SET read_at = excluded.read_at, "
+            "checked_at = excluded.checked_at, error = excluded.error, expanded_until = excluded.expanded_until, "
+            "text = excluded.text",
+            (contact_id, role, read, checked, error, until, content),
+        )
+        connection.execute("DELETE FROM shifts WHERE contact_id = ? AND role = ?", (contact_id, role))
+        write_rows(
+            connection,
+            "INSERT INTO shifts (contact_id, role, starts_at, ends_at, people) VALUES {values}",
+            [
+                (contact_id, role, shift.start, shift.end, msgspec.json.encode(shift.people).decode())
+                for shift in shifts
+            ],
+        )
 
 
 def note(
@@ -104,11 +133,11 @@ def note(
     )
 
 
-def remove(connection: sqlite3.Connection, contact_id: int, roles: Sequence[CalendarRole]) -> None:
-    """Removes copies and their shifts."""
-    for role in roles:
-        connection.execute("DELETE FROM shifts WHERE contact_id = ? AND role = ?", (contact_id, role))
-        connection.execute("DELETE FROM calendars WHERE contact_id = ? AND role = ?", (contact_id, role))
+def remove(connection: sqlite3.Connection, contact_id: int, role: CalendarRole) -> None:
+    """Removes a copy and its shifts, if it is there."""
+    with erasing(connection):
+        for table in ("shifts", "calendars"):
+            connection.execute(f"DELETE FROM {table} WHERE contact_id = ? AND role = ?", (contact_id, role))
 
 
 def shifts(

@@ -1,50 +1,26 @@
 """Queries of contact points.
 
 Rules
-- Rows hold secrets. Where one is overwritten or removed, SQLite fills its place with zeros (`erasing`), so that it is
-  not left in a page that nobody uses; what the log (-wal) still holds of it is overwritten by later changes, and gone
-  when the daemon stops.
+- Rows hold secrets: whatever is overwritten or removed is erased (erasing.py).
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from tocsind.domain.contact_point import NO_SETTINGS, Apprise, CalendarRole, ContactPoint, Kind, OnCall, Webhook
 from tocsind.domain.escalation_chain import Notify
+from tocsind.sqlite import calendars
+from tocsind.sqlite.erasing import erasing
 from tocsind.sqlite.escalation_chains import steps_of
 
 _COLUMNS = (
     "id, public_id, display_name, description, aliases, kind, settings, target, title_template, body_template, "
     "bundle_window, created_at, updated_at, deleted_at"
 )
-_SECURE_DELETE = ("OFF", "ON", "FAST")
 _SETTINGS: dict[Kind, Any] = {Kind.WEBHOOK: Webhook, Kind.APPRISE: Apprise, Kind.ON_CALL: OnCall}
-
-
-class CalendarState(NamedTuple):
-    """When the copy of a calendar that is used was read, in microseconds since 1970, and why it could not be read the
-    last time, or ""."""
-
-    read: int
-    error: str
-
-
-@contextmanager
-def erasing(connection: sqlite3.Connection) -> Iterator[None]:
-    """While it is entered, what is overwritten or removed on this connection is filled with zeros
-    (https://www.sqlite.org/pragma.html#pragma_secure_delete). Only then: where groups are removed by the thousand, each
-    page that becomes free would have to be written for it."""
-    # Some builds of SQLite do so at all times; that is left as it is.
-    (before,) = connection.execute("PRAGMA secure_delete").fetchone()
-    connection.execute("PRAGMA secure_delete = ON").fetchall()
-    try:
-        yield
-    finally:
-        connection.execute(f"PRAGMA secure_delete = {_SECURE_DELETE[before]}").fetchall()
 
 
 def by_id(connection: sqlite3.Connection, contact_id: int) -> ContactPoint | None:
@@ -130,28 +106,7 @@ def delete(connection: sqlite3.Connection, gone: ContactPoint, now: int) -> None
             (nothing, now, gone.id),
         )
     for role in CalendarRole:
-        remove_calendar(connection, gone.id, role)
-
-
-def remove_calendar(connection: sqlite3.Connection, contact_id: int, role: CalendarRole) -> None:
-    """Removes a calendar and its shifts, if it is there."""
-    with erasing(connection):
-        for table in ("shifts", "calendars"):
-            connection.execute(f"DELETE FROM {table} WHERE contact_id = ? AND role = ?", (contact_id, role))
-
-
-def calendar_states(connection: sqlite3.Connection) -> dict[int, dict[CalendarRole, CalendarState]]:
-    """Returns how all calendars stand, by contact point."""
-    found: dict[int, dict[CalendarRole, CalendarState]] = {}
-    for contact_id, role, read, error in connection.execute("SELECT contact_id, role, read_at, error FROM calendars"):
-        found.setdefault(contact_id, {})[CalendarRole(role)] = CalendarState(read, error)
-    return found
-
-
-def calendar_texts(connection: sqlite3.Connection, contact_id: int) -> Mapping[CalendarRole, str]:
-    """Returns the copies of the calendars of a contact point."""
-    rows = connection.execute("SELECT role, text FROM calendars WHERE contact_id = ?", (contact_id,))
-    return {CalendarRole(role): text for role, text in rows}
+        calendars.remove(connection, gone.id, role)
 
 
 def chains_naming(connection: sqlite3.Connection, contact_id: int) -> list[tuple[str, str]]:

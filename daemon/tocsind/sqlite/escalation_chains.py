@@ -136,17 +136,6 @@ def version(connection: sqlite3.Connection, version_id: int) -> Version:
     return Version(row[0], row[1], row[2], steps_of(row[3]))
 
 
-def current(connection: sqlite3.Connection, chain_id: int | None) -> Version | None:
-    """Returns a chain as it is now; that which is the default where `chain_id` is None, or None where none is."""
-    which = "c.is_default = 1 AND ? IS NULL" if chain_id is None else "c.id = ?"
-    row = connection.execute(
-        "SELECT v.id, v.chain, v.display_name, v.steps FROM escalation_chains AS c "
-        f"JOIN chain_versions AS v ON v.id = c.version_id WHERE {which}",
-        (chain_id,),
-    ).fetchone()
-    return Version(row[0], row[1], row[2], steps_of(row[3])) if row else None
-
-
 def insert_version(connection: sqlite3.Connection, chain: str, display_name: str, steps: Sequence[Step]) -> int:
     """Stores a version, or finds the very same; returns its id."""
     text = steps_text(steps)

@@ -35,12 +35,13 @@ SELECT {_OF_MESSAGE} FROM wanted CROSS JOIN messages AS m ON m.id = wanted.id
 _TO_WITHDRAW = f"""
 WITH wanted (id) AS (VALUES {{values}})
 SELECT {_OF_MESSAGE} FROM wanted CROSS JOIN messages AS m ON m.group_id = wanted.id
-WHERE m.state = {int(MessageState.PENDING)} AND m.kind = {int(Kind.FIRING)}
+WHERE m.state = {int(MessageState.PENDING)}
 """
-_TOLD = """
-WITH wanted (id) AS (VALUES {values})
+_TOLD = f"""
+WITH wanted (id) AS (VALUES {{values}})
 SELECT m.group_id, m.contact_id, m.via_id, m.kind, m.attempts > 0 OR m.answer <> '', m.state <= 2
 FROM wanted CROSS JOIN messages AS m ON m.group_id = wanted.id
+    AND NOT (m.kind = {int(Kind.RESOLVED)} AND m.state = {int(MessageState.CANCELLED)})
 CROSS JOIN contact_points AS c ON c.id = m.contact_id AND c.deleted_at IS NULL
 """
 _STATES_OF_GROUPS = """
@@ -172,16 +173,18 @@ def of_group(connection: sqlite3.Connection, group_id: int) -> list[Message]:
     return [_message(row) for row in rows]
 
 
-def to_withdraw(connection: sqlite3.Connection, group_ids: Sequence[int]) -> list[Message]:
-    """Returns the messages that say of groups that they fire, and are not being sent."""
-    return [_message(row) for row in read_rows(connection, _TO_WITHDRAW, group_ids)]
+def to_withdraw(connection: sqlite3.Connection, group_ids: Sequence[int], kind: Kind) -> list[Message]:
+    """Returns the messages of groups that say this, and are not being sent."""
+    waiting = (_message(row) for row in read_rows(connection, _TO_WITHDRAW, group_ids))
+    return [each for each in waiting if each.kind is kind]
 
 
 def told(
     connection: sqlite3.Connection, group_ids: Sequence[int]
 ) -> Iterator[tuple[int, int, int | None, Kind, bool, bool]]:
     """Yields the messages of groups to contact points that are not deleted, those of each group in their order: group,
-    contact point, the one by whose calendar it was, kind, whether it was tried, and whether it is yet to be sent."""
+    contact point, the one by whose calendar it was, kind, whether it was tried, and whether it is yet to be sent.
+    Without those that were to say that they are resolved and were taken back."""
     for group_id, contact_id, via_id, kind, tried, waits in read_rows(connection, _TOLD, group_ids):
         yield group_id, contact_id, via_id, Kind(kind), bool(tried), bool(waits)
 

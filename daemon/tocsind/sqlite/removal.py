@@ -20,6 +20,7 @@ TOMBSTONES_KEPT = 90 * DAY
 
 _EMPTY = """
 UPDATE alert_groups SET identity = ?, title = ?, grouping_key = '', labels = '{}', receiver = '', external_url = '',
+    message = '', source_link = '',
     truncated = 0, source_firing = 0, firing_count = 0, resolved_count = 0, unreported_count = 0 WHERE id = ?
 """
 _BLANK = "UPDATE events SET reason = '', note = '', fingerprints = '[]' WHERE group_id = ?"

@@ -67,7 +67,8 @@ class Message(_message.Message):
         """It was tried as often as it is: RetryMessage tries it again."""
         CANCELLED: Message._State.ValueType  # 5
         """It was not needed any more: the group was acknowledged, silenced, resolved or
-        removed, or the contact point was deleted, before it was sent.
+        removed, or fires again where the message said that it is resolved; or the
+        contact point was deleted, before it was sent.
         """
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
@@ -85,7 +86,8 @@ class Message(_message.Message):
     """It was tried as often as it is: RetryMessage tries it again."""
     CANCELLED: Message.State.ValueType  # 5
     """It was not needed any more: the group was acknowledged, silenced, resolved or
-    removed, or the contact point was deleted, before it was sent.
+    removed, or fires again where the message said that it is resolved; or the
+    contact point was deleted, before it was sent.
     """
 
     NAME_FIELD_NUMBER: _builtins.int

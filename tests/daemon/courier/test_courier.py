@@ -36,7 +36,8 @@ from tocsind.courier import courier as courier_module
 from tocsind.courier import process as process_module
 from tocsind.courier import worker
 from tocsind.courier.courier import ENDED, NOT_STARTED, STOPPING, TOO_LONG, Courier
-from tocsind.courier.wire import MOST_UNDER_WAY, READY, Answer, Bulletin, Fetch, Look, Outcome, frame
+from tocsind.courier.process import UnderWay
+from tocsind.courier.wire import MOST_UNDER_WAY, READY, Answer, Bulletin, Errand, Fetch, Look, Outcome, Sent, frame
 from tocsind.metrics import Metrics
 
 
@@ -189,7 +190,9 @@ def test_what_takes_too_long_is_given_up(
     monkeypatch.setattr(process_module, "GRACE", 0.3)
     receiver = opens(drips(b"HTTP/1.1 200 OK\r\n" + b"X-Header: x\r\n" * 90, 0.02))
 
-    outcome = courier.run(Bulletin(f"json://127.0.0.1:{receiver.port}/", "t", "b", timeout=0.5))
+    future = courier.send(Bulletin(f"json://127.0.0.1:{receiver.port}/", "t", "b", timeout=0.5))
+    assert started(courier, opens)
+    outcome = future.result(20)
 
     assert (outcome.done, outcome.answer) == (False, "no answer within 0.5 s")
     assert started(courier, opens)
@@ -214,7 +217,9 @@ def test_what_ends_after_all_is_not_stuck(courier: Courier, opens: Opens, monkey
     pid = started(courier, opens)
     receiver = opens(drips(b"HTTP/1.1 200 OK" + b" " * 9000, 0.02))
 
-    outcome = courier.run(Bulletin(f"json://127.0.0.1:{receiver.port}/", "t", "b", timeout=0.5))
+    future = courier.send(Bulletin(f"json://127.0.0.1:{receiver.port}/", "t", "b", timeout=0.5))
+    assert started(courier, opens)
+    outcome = future.result(20)
 
     assert outcome.answer == "no answer within 0.5 s"
     (process,) = courier._processes
@@ -265,6 +270,22 @@ def test_a_process_that_is_stopped_blocks_nobody(
     until(lambda: not is_alive(pid))
 
 
+def test_a_process_that_says_nothing_any_more_is_replaced(
+    courier: Courier, opens: Opens, monkeypatch: pytest.MonkeyPatch, metrics: Metrics
+) -> None:
+    """The first errand that it leaves unanswered is enough: messages have few attempts, and all would be wasted."""
+    monkeypatch.setattr(process_module, "GRACE", 0.3)
+    pid = started(courier, opens)
+    os.kill(pid, signal.SIGSTOP)
+
+    lost = courier.run(request("http://127.0.0.1:1/", timeout=0.5))
+
+    assert lost.answer == "no answer within 0.5 s"
+    assert courier.run(request(opens(answers()).url(), timeout=5.0)).done
+    until(lambda: not is_alive(pid))
+    assert value(metrics, "tocsin_courier_restarts_total") == 1
+
+
 def test_closing_answers_everything(opens: Opens, metrics: Metrics) -> None:
     """What is under way, what waits, and what comes later; the process is gone, and closing again does nothing."""
     courier = Courier(SystemClock(), metrics, LOOPBACK)
@@ -278,6 +299,23 @@ def test_closing_answers_everything(opens: Opens, metrics: Metrics) -> None:
     assert courier.pids() == []
     assert not is_alive(pid)
     assert value(metrics, "tocsin_courier_up") == 0
+
+
+@pytest.mark.parametrize(
+    "errand",
+    [
+        request(f"http://u:{PASSWORD}@x.example/{SECRET}", headers={"X-Key": BEARER}, secret=KEY),
+        Bulletin(f"mailto://u:{PASSWORD}@x.example", "title", "body"),
+        Look(f"mailto://u:{PASSWORD}@x.example"),
+        Fetch(f"http://x.example/{PASSWORD}", 10),
+    ],
+    ids=lambda errand: type(errand).__name__,
+)
+def test_errands_do_not_show_what_they_hold(errand: Errand) -> None:
+    """Whatever has them printed, alone or as a part of something."""
+    shown = f"{errand!r} {Sent(1, errand)!r} {UnderWay(errand, Future())!r}"
+
+    assert not [secret for secret in (PASSWORD, SECRET, BEARER, KEY) if secret in shown]
 
 
 def test_one_that_was_never_used_closes(metrics: Metrics) -> None:

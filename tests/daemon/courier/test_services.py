@@ -107,6 +107,17 @@ def test_what_a_service_refuses_is_told(shared: Courier, opens: Opens, does: obj
     assert PASSWORD not in outcome.answer
 
 
+@pytest.mark.parametrize("option", ["", "?redirect=yes"])
+def test_no_service_follows_a_redirect(shared: Courier, opens: Opens, option: str) -> None:
+    """Whatever the address says: the password would go along."""
+    other = opens(answers())
+    receiver = opens(answers("307 Moved", headers=[f"Location: {other.url('/x')}"]))
+
+    outcome = send(shared, f"json://tocsin:{PASSWORD}@127.0.0.1:{receiver.port}/{option}")
+
+    assert (outcome.done, other.received.empty()) == (False, True), outcome.answer
+
+
 def test_a_service_gets_title_text_and_mood(shared: Courier, opens: Opens) -> None:
     """As they are; and nothing that links elsewhere."""
     receiver = opens(answers())
@@ -224,6 +235,7 @@ def test_numbers_of_templates_are_no_files(shared: Courier) -> None:
         ("slack://hunter2", "Slack cannot read this address"),
         ("tgram://hunter2/1", "Telegram cannot read this address"),
         ("mailto://:hunter2@", "E-Mail cannot read this address"),
+        ("mailto://", "E-Mail cannot read this address: Invalid ~From~ email specified"),
         ("pover://hunter2@", "Pushover cannot read this address"),
         ("syslog://", "syslog:// acts on the machine that Tocsin runs on"),
         ("DBUS://", "dbus:// acts on the machine"),
@@ -238,6 +250,8 @@ def test_numbers_of_templates_are_no_files(shared: Courier) -> None:
         ),
         ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ?a=b&%54emplate=/x", "the option template reads a file"),
         ("mailto://u:p@x.example?pgpkey=/etc/passwd", "the option pgpkey reads a file"),
+        ("mailto://u:p@x.example?a=b;pgpkey=/etc/passwd", "the option pgpkey reads a file"),
+        ("mailto://u:p@x.example?%20PGPkey+=/etc/passwd", "the option pgpkey reads a file"),
         (
             "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ?template=/x",
             "the option template",
@@ -258,3 +272,4 @@ def test_addresses_that_are_not_taken(shared: Courier, url: str, answer: str) ->
         assert outcome.answer.startswith(answer)
         assert outcome.target == ""
         assert "hunter2" not in outcome.answer
+        assert not outcome.answer.endswith(":")

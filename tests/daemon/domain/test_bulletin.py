@@ -4,7 +4,7 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
-from fake_clock import DAY, HOUR, MINUTE, SECOND, START
+from fake_clock import DAY, HOUR, MINUTE, START
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,8 +17,6 @@ from tocsind.domain.bulletin import (
     body,
     bundle_body,
     bundle_title,
-    duration,
-    moment,
     title,
 )
 from tocsind.domain.message import Kind
@@ -122,6 +120,28 @@ source: http://am-1
 alertGroups/7: tocsin groups ack 7
 """
     )
+
+
+def test_labels_that_nothing_else_says() -> None:
+    """Which cluster and which disk it is must not be looked up; the title, the severity and the integration are not
+    said twice, nor is anything that only some of the alerts have."""
+    labels = {**DOWN, "cluster": "eu", "mountpoint": "/var", "instance": "web-1", "team": "prod"}
+    alerts = [
+        (AlertState.FIRING, ReportedAlert(name, True, {**labels, "device": name}, {"summary": "It is full"}, BEGAN))
+        for name in ("sda", "sdb")
+    ]
+    end = "severity: critical\n"
+    assert body(told(alerts=alerts[:1]), START).startswith(
+        f"It is full\nlabels: cluster=eu, device=sda, mountpoint=/var\n{end}"
+    )
+    two = told(known=group(firing_count=2), alerts=alerts)
+    assert body(two, START).startswith(
+        f"It is full\n- device=sda\n- device=sdb\nlabels: cluster=eu, mountpoint=/var\n{end}"
+    )
+    many = {f"l{n}": "x" * 90 for n in range(30)}
+    long = (AlertState.FIRING, ReportedAlert("f", True, many, {"summary": "s"}, BEGAN))
+    assert len(body(told(alerts=[long]), START).splitlines()[1]) <= 200
+    assert "labels:" not in body(told(alerts=alerts, message="It is full, says a template"), START)
 
 
 def test_one_alert_grouped_by_its_name_alone() -> None:
@@ -233,6 +253,9 @@ def test_a_demo_says_that_it_is_one() -> None:
     assert title(what, START) == "[DEMO FIRING:2] InstanceDown web-1 (prod)"
     assert body(what, START).startswith("This is a demo: nothing is wrong, and nothing needs to be done.\nwhatever")
     assert bundle_title([what, what]).startswith("[DEMO FIRING:2] 2 alert groups")
+    described = listed("a", summary="A demo", description="Nothing is wrong")
+    plain = told(known=group(source=Source.DEMO), alerts=[described])
+    assert body(plain, START).count("othing is wrong") == 1
 
 
 def test_what_the_integrations_templates_made_is_taken() -> None:
@@ -275,14 +298,15 @@ def test_since_when_is_what_the_source_says() -> None:
 
 def test_several_groups() -> None:
     """Those that fire come first, in the title too; one line takes them all."""
-    disk = told(known=group(id=8, firing_count=4), title="DiskFull (db)", labels={"alertname": "DiskFull"})
+    labels = {"alertname": "DiskFull", "severity": "critical"}
+    disk = told(known=group(id=8, firing_count=4), title="DiskFull (db)", labels=labels)
     mine = told(known=group(id=9, state=State.SILENCED, state_actor="ada"), title="Slow", labels={})
     said = [told(Kind.RESOLVED, over(id=6)), disk, mine]
     assert bundle_title(said) == "[FIRING:2 RESOLVED:1] 3 alert groups: DiskFull db, Slow, InstanceDown web-1"
     assert (
         bundle_body(said, START)
         == """\
-FIRING #8 DiskFull db (prod), 4 alerts, for 12m
+FIRING #8 DiskFull db (prod), critical, 4 alerts, for 12m
 FIRING #9 Slow (prod), for 12m, now silenced by ada
 RESOLVED #6 InstanceDown web-1 (prod), after 12m
 tocsin groups ack 8 9"""
@@ -324,20 +348,6 @@ def test_long_texts_are_cut() -> None:
         assert ".." in text
         assert text.endswith("\nalertGroups/7: tocsin groups ack 7")
     assert "source:" not in body(told(source_link="http://" + "l" * 9_000), START)
-
-
-def test_durations() -> None:
-    """Two units at most, none where there is nothing."""
-    spans = (-SECOND, 0, 59 * SECOND, 60 * SECOND, 12 * MINUTE + 37 * SECOND, HOUR, HOUR + MINUTE, DAY + 61 * MINUTE)
-    assert [duration(span) for span in spans] == ["0s", "0s", "59s", "1m", "12m", "1h", "1h1m", "1d1h"]
-    assert duration(DAY) == "1d"
-    assert duration(400 * DAY + 30 * MINUTE) == "400d"
-
-
-def test_times_that_no_calendar_has() -> None:
-    """They are no reason not to tell somebody."""
-    assert moment(2**62) == "an unknown time"
-    assert moment(0) == "1970-01-01T00:00:00Z"
 
 
 NASTY = st.one_of(

@@ -65,6 +65,19 @@ def test_very_many_at_one_moment_come_in_portions() -> None:
     assert sorted(key for portion in portions for key in portion) == list(range(1_234))
 
 
+def test_what_is_put_back_comes_first_and_in_its_order() -> None:
+    """Before what waits, with the deadline that it had; and not where it was set anew."""
+    wheel = TimerWheel(0)
+    for key in range(6):
+        wheel.schedule(key, (key + 1) * TICK)
+    due = wheel.advance(9 * TICK, 4)
+    wheel.schedule(2, 20 * TICK)
+    wheel.put_back({key: due[key] for key in (1, 2, 3)})
+    assert wheel.advance(9 * TICK, 3) == {1: 2 * TICK, 3: 4 * TICK, 4: 5 * TICK}
+    assert wheel.advance(9 * TICK, 3) == {5: 6 * TICK}
+    assert wheel.advance(20 * TICK, 3) == {2: 20 * TICK}
+
+
 def test_a_long_gap_costs_no_more_than_the_timers_in_it() -> None:
     """A machine that was suspended for a century loses nothing: empty ticks are not walked through."""
     wheel = TimerWheel(0)

@@ -18,8 +18,8 @@ from tocsind.domain.contact_point import ContactPoint
 from tocsind.domain.errors import TocsinError
 from tocsind.domain.message import Kind
 from tocsind.domain.template import MAX_SOURCE
-from tocsind.engine.bulletins import compose_test, try_templates
-from tocsind.engine.webhook_body import WebhookBody
+from tocsind.engine.telling.bulletins import compose_test, try_templates
+from tocsind.engine.telling.webhook_body import WebhookBody
 
 LOOPS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
 TITLE, BODY = "contact_point.title_template", "contact_point.body_template"

@@ -22,9 +22,9 @@ from tocsind.domain.message import Kind
 from tocsind.domain.notification import ReportedAlert
 from tocsind.domain.plain_text import cut
 from tocsind.domain.snapshot import AlertState, KnownAlert
-from tocsind.engine.bulletins import compose_test
 from tocsind.engine.memory import Memory
-from tocsind.engine.webhook_body import MOST_ALERTS, MOST_VALUE, WebhookBody
+from tocsind.engine.telling.bulletins import compose_test
+from tocsind.engine.telling.webhook_body import MOST_ALERTS, MOST_VALUE, WebhookBody
 from tocsind.sqlite import alerts
 from tocsind.sqlite.writer import Transaction
 
@@ -94,7 +94,7 @@ def test_a_demo_alert(daemon: RunningDaemon, integration: Integration) -> None:
     group = daemon.integrations.SendDemoAlert(asked).alert_group
     told = bulletin(daemon, mail(), message(group))
     assert told.title == "[DEMO FIRING:2] DemoAlert warning (prod)"
-    assert told.body.startswith("This is a demo: nothing is wrong, and nothing needs to be done.\nSomebody asked")
+    assert told.body.startswith("This is a demo: nothing is wrong, and nothing needs to be done.\n- instance=")
     assert "\n- instance=demo-1.example:9100: This is a demo alert, as if of demo-1.example:9100\n" in told.body
     assert said(daemon, hook(), message(group))["group"]["source"] == "DEMO"
 

@@ -11,7 +11,7 @@ from running_daemon import RunningDaemon
 from tocsind.courier.wire import Outcome
 from tocsind.domain.contact_point import CalendarSource
 from tocsind.domain.errors import Reason, TocsinError
-from tocsind.engine import calendars
+from tocsind.engine.telling import calendars
 
 FIELD = "contact_point.on_call.overrides"
 PLAIN = "must be the plain name of a file in the folder calendars of the daemon's data"

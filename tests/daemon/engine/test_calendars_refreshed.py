@@ -23,8 +23,8 @@ from on_duty import (
 from running_daemon import RunningDaemon, Start
 
 from tocsind.domain.contact_point import CalendarSource, ContactPoint
-from tocsind.engine import on_call
-from tocsind.engine.calendars import KNOWN
+from tocsind.engine.telling import on_call
+from tocsind.engine.telling.calendars import KNOWN
 from tocsind.ical.process import Reader, Unreadable
 
 SIX = 6 * MINUTE
@@ -328,8 +328,8 @@ def test_shifts_are_known_for_62_days_at_any_time(daemon: RunningDaemon, clock: 
     span = "SELECT min(ends_at), max(starts_at), count(*) FROM shifts"
 
     ((_, _, count),) = daemon.sql(span)
-    for _ in range(40):
-        refresh(daemon, 2 * DAY)
+    for _ in range(16):
+        refresh(daemon, 5 * DAY)
         ((first, last, number),) = daemon.sql(span)
         assert last >= clock.wall() + 62 * DAY
         assert clock.wall() - 8 * DAY - DAY <= first <= clock.wall() - 6 * DAY

@@ -23,9 +23,10 @@ from notices import notice
 from running_daemon import AlertGroup, RunningDaemon
 
 from tocsind.domain.escalation_chain import MoreThan, Notify, Repeat, Resolve, Wait, Within
-from tocsind.engine import steps, ticker
+from tocsind.engine import ticker
 from tocsind.engine.memory import Memory
-from tocsind.engine.on_call import OnDuty
+from tocsind.engine.telling import steps
+from tocsind.engine.telling.on_call import OnDuty
 from tocsind.sqlite.writer import Transaction
 
 YEAR = 365 * DAY
@@ -415,6 +416,26 @@ def test_very_many_at_one_moment(daemon: RunningDaemon) -> None:
     assert out_of_order == 0
     late = figure(daemon, 'tocsin_timer_lateness_seconds_count{kind="escalation"}')
     assert late == 10_001
+
+
+def test_a_storm_of_groups_that_each_tell_many_does_not_stop_intake(daemon: RunningDaemon) -> None:
+    """300 groups, each of which tells 20 contact points: a transaction takes some of them, in their order, and none is
+    forgotten."""
+    chain(daemon, Notify(tuple(contact(daemon, f"c{n}") for n in range(20))))
+    integration = daemon.integration()
+    daemon.deliver([daemon.delivery(integration, notice("a", key=f"k{n}")) for n in range(300)])
+    known = [0]
+    while known[-1] < 6_000:
+        daemon.settle()
+        known += daemon.sql("SELECT count(*) FROM messages")[0]
+        assert known[-1] - known[-2] <= 2 * (steps.MOST_TOLD + 20)
+    (out_of_order,) = daemon.sql(
+        "SELECT count(*) FROM (SELECT group_id, lag(group_id) OVER (ORDER BY id) AS before FROM messages) "
+        "WHERE before > group_id"
+    )[0]
+    assert out_of_order == 0
+    assert daemon.sql("SELECT count(*), count(DISTINCT group_id || ' ' || contact_id) FROM messages")[0] == (6000, 6000)
+    assert figure(daemon, 'tocsin_timer_lateness_seconds_count{kind="escalation"}') == 300
 
 
 def test_what_cannot_be_written_is_tried_again(daemon: RunningDaemon, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,8 @@ from http_courier import HttpCourier, Receiver
 from posting import LONG, add_contact, compose, fire_many, pass_time, put, states, story
 from running_daemon import RunningDaemon, Start
 
-from tocsind.engine import bulletins
 from tocsind.engine import engine as engine_module
+from tocsind.engine.telling import bulletins
 
 PROGRAM = Path(__file__).parents[1] / "sending_program.py"
 

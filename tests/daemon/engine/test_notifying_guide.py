@@ -20,9 +20,9 @@ from tocsind.domain.contact_point import Apprise, ContactPoint
 from tocsind.domain.message import Kind, Message
 from tocsind.domain.notification import ReportedAlert
 from tocsind.domain.snapshot import AlertState
-from tocsind.engine.bulletins import compose_test, try_templates
-from tocsind.engine.facts import Facts
-from tocsind.engine.webhook_body import webhook_body
+from tocsind.engine.telling.bulletins import compose_test, try_templates
+from tocsind.engine.telling.facts import Facts
+from tocsind.engine.telling.webhook_body import webhook_body
 from tocsind.rendering.renderer import Renderer
 from tocsind.rendering.variables import variables_of_message
 from tocsind.sqlite.alert_groups import GroupRow

@@ -6,9 +6,10 @@ from fake_clock import DAY
 from on_duty import person, schedule
 from running_daemon import RunningDaemon
 
-from tocsind.domain.contact_point import ContactPoint
-from tocsind.engine import calendars, on_call
-from tocsind.engine.on_call import OnDuty
+from tocsind.domain.contact_point import CalendarRole, ContactPoint
+from tocsind.engine.telling import calendars, on_call
+from tocsind.engine.telling.on_call import OnDuty
+from tocsind.sqlite import calendars as rows
 
 NIGHTS = ical(
     event(":20260928T200000Z", ":20260929T060000Z", "anna", "RRULE:FREQ=DAILY"),
@@ -119,7 +120,8 @@ def test_a_calendar_whose_shifts_have_run_out_says_so(daemon: RunningDaemon) -> 
 def test_a_contact_point_without_calendars_has_nobody(daemon: RunningDaemon) -> None:
     """Which should not be, and is a problem and nothing worse."""
     primary = schedule(daemon, "primary", always("anna"))
-    daemon.engine.change(lambda transaction, memory: calendars.remove(transaction, primary.id))
+    for role in CalendarRole:
+        daemon.engine.change(lambda transaction, _, role=role: rows.remove(transaction.connection, primary.id, role))
 
     assert duty(daemon, primary, "2026-10-01 00:00") == OnDuty(problems=("nobody is on call for primary",))
     assert daemon.sql("SELECT count(*) FROM shifts") == [(0,)]
@@ -130,6 +132,7 @@ def test_overrides_alone_can_be_removed(daemon: RunningDaemon) -> None:
     """The schedule stays."""
     person(daemon, "anna")
     primary = schedule(daemon, "primary", always("anna"), overrides=always("ben"))
-    daemon.engine.change(lambda transaction, memory: calendars.remove(transaction, primary.id, (2,)))
+    overrides = CalendarRole.OVERRIDES
+    daemon.engine.change(lambda transaction, _: rows.remove(transaction.connection, primary.id, overrides))
 
     assert duty(daemon, primary, "2026-10-01 00:00").people == ("anna",)

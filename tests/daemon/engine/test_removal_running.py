@@ -8,11 +8,17 @@ from beats import INTERVAL, alarms, expected
 from changing import delete, exists, holds, notes_of, rewrite_note, wipe, write_note
 from fake_clock import DAY, HOUR, MINUTE, SECOND
 from notices import notice
+from posting import add_contact
 from running_daemon import AlertGroup, Integration, Receipt, RunningDaemon, duration, reason
+from templated import said, template
 
 from tocsin.v1 import alert_groups_pb2, intake_pb2, integrations_pb2
 from tocsind.domain.alert_group import EventKind
-from tocsind.sqlite import removal
+from tocsind.domain.message import Kind, MessageState
+from tocsind.engine.memory import Memory
+from tocsind.engine.telling import outbox
+from tocsind.sqlite import messages, removal
+from tocsind.sqlite.writer import Transaction
 
 SECRET = "hunter2"
 REMOVALS = {"wipe": wipe, "delete": delete}
@@ -29,14 +35,31 @@ def telling(daemon: RunningDaemon, integration: Integration) -> str:
     for alert in story.alerts:
         alert.labels = {"password": SECRET}
     name = str(daemon.send(integration, story).alert_group)
-    story = notice(f"a-{SECRET} b-{SECRET}", key=f"key-{SECRET}")
-    story.payload = b"hunter2 again"
+    template(daemon, integration, message=f"message {SECRET}", source_link=f"http://{SECRET}/link")
+    story = said(f"a-{SECRET} b-{SECRET}", key=f"key-{SECRET}")
     story.title = f"title {SECRET}"
     daemon.send(integration, story)
+    template(daemon, integration)
+    answer(daemon, name)
     daemon.act("Acknowledge", name, note=f"the password is {SECRET}")
     note = write_note(daemon, name, f"really: {SECRET}")
     rewrite_note(daemon, note.name, f"not {SECRET}2")
     return name
+
+
+def answer(daemon: RunningDaemon, name: str) -> None:
+    """Writes what a receiver said to a message about a group."""
+    contact, number = add_contact(daemon, f"ops {name}"), daemon.group(name).number
+
+    def job(transaction: Transaction, memory: Memory) -> None:
+        told = outbox.message(number, contact, Kind.FIRING)
+        told.state, told.answer, told.ended = MessageState.DEAD, f"HTTP 500: {SECRET}", transaction.now
+        messages.insert(transaction.connection, [told])
+        outbox.tell(
+            transaction, outbox.timeline(transaction, [(told, EventKind.DELIVERY_GIVEN_UP, f"{told.answer}; given up")])
+        )
+
+    daemon.engine.change(job)
 
 
 @pytest.fixture(params=["", "Resolve", "Silence"])
@@ -49,7 +72,9 @@ def told(daemon: RunningDaemon, request: pytest.FixtureRequest) -> str:
         daemon.act("Silence", name, duration=duration(MINUTE), note=SECRET)
     elif request.param:
         daemon.act(request.param, name, note=SECRET)
-    assert len(holds(daemon, SECRET)) >= 5
+    assert {"messages", "events", "alert_groups"} < set(holds(daemon, SECRET))
+    assert SECRET in daemon.group(name).message
+    assert SECRET in daemon.group(name).source_link
     return name
 
 
@@ -64,6 +89,7 @@ def test_a_wiped_group_is_an_empty_shell(daemon: RunningDaemon, told: str) -> No
     assert holds(daemon, SECRET) == []
     assert shell == daemon.group(told)
     assert (shell.title, shell.grouping_key, shell.receiver, shell.external_url) == ("Wiped", "", "", "")
+    assert (shell.message, shell.source_link) == ("", "")
     assert (dict(shell.labels), shell.firing_alert_count, shell.source_firing) == ({}, 0, False)
     assert (shell.state, shell.resolve_reason) == (AlertGroup.RESOLVED, AlertGroup.WIPED)
     assert (shell.number, shell.integration, shell.create_time) == (

@@ -30,7 +30,7 @@ from tocsind.domain import contact_point as rules
 from tocsind.domain.escalation_chain import Notify, Resolve, Step, Wait
 from tocsind.domain.message import Kind
 from tocsind.engine import contact_points as jobs
-from tocsind.engine import outbox
+from tocsind.engine.telling import outbox
 from tocsind.sqlite import contact_points as rows
 from tocsind.sqlite import escalation_chains
 
@@ -111,10 +111,10 @@ def test_one_for_whoever_is_on_call_has_its_calendars_read(
         ("contact_point.on_call.schedule", "https://calendars.example/pr1v/duty.ics", ""),
         ("contact_point.on_call.overrides", "", ICAL),
     ]
-    assert made.target == "https://calendars.example/****, overrides: a text"
+    assert made.target == "https://calendars.example/****, overrides: uploaded"
     schedule, overrides = made.on_call.schedule, made.on_call.overrides
     assert (schedule.WhichOneof("source"), schedule.target) == (None, "https://calendars.example/****")
-    assert (overrides.WhichOneof("source"), overrides.target) == (None, "a text")
+    assert (overrides.WhichOneof("source"), overrides.target) == (None, "uploaded")
     assert schedule.read_time.ToMicroseconds() == daemon.clock.wall()
     assert get(daemon, made.name) == made == listed(daemon)[0]
     filed = make_contact(daemon, on_call={"schedule": {"file": "duty.ics"}}).on_call.schedule
@@ -214,15 +214,7 @@ def test_overrides_come_and_go(daemon: RunningDaemon, monkeypatch: pytest.Monkey
     asked = stand_in_calendars(monkeypatch)
     made = make_contact(daemon, on_call={"schedule": {"ical": ICAL}})
     edit(daemon, made.name, on_call={"overrides": {"file": "o.ics"}})
-    daemon.engine.change(
-        lambda transaction, memory: (
-            transaction.connection.execute(
-                "INSERT INTO shifts (contact_id, role, starts_at, ends_at, people) VALUES (1, 1, 0, 1, '[]'), "
-                "(1, 2, 0, 1, '[]')"
-            )
-            and None
-        )
-    )
+    assert daemon.sql("SELECT role FROM shifts") == [(1,), (2,)]
 
     without = edit(daemon, made.name, "on_call.overrides")
 
@@ -370,8 +362,7 @@ def test_one_that_is_deleted_leaves_its_name_and_nothing_else(
     stand_in_calendars(monkeypatch)
     hook = make_contact(daemon, "hook", description="d", aliases=["a"], body_template="b")
     duty = make_contact(daemon, "duty", on_call={"schedule": {"ical": ICAL}, "overrides": {"file": "o.ics"}})
-    shift = "INSERT INTO shifts (contact_id, role, starts_at, ends_at, people) VALUES (2, 1, 0, 1, '[]')"
-    daemon.engine.change(lambda transaction, memory: transaction.connection.execute(shift) and None)
+    assert daemon.sql("SELECT contact_id, role FROM shifts") == [(2, 1), (2, 2)]
 
     for made in (hook, duty):
         remove(daemon, made.name)
@@ -432,7 +423,7 @@ def test_how_the_outbox_stands_is_shown_without_secrets(daemon: RunningDaemon, m
     """What waits, and why the last attempt failed, though that may repeat the address."""
     made = make_contact(daemon)
     standing = {1: (7, f"POST {URL}: 404, no service wxyz")}
-    monkeypatch.setattr(outbox, "standing", lambda engine, ids: {each: standing[each] for each in ids})
+    monkeypatch.setattr(daemon.engine.memory.outbox, "standing", lambda ids: {each: standing[each] for each in ids})
 
     for shown in (get(daemon, made.name), listed(daemon)[0], edit(daemon, made.name, description="new")):
         assert shown.pending_message_count == 7

@@ -13,7 +13,7 @@ from tocsin.v1 import contact_points_pb2
 from tocsind.courier.wire import Outcome
 from tocsind.domain.contact_point import ContactPoint
 from tocsind.domain.errors import Reason, TocsinError
-from tocsind.engine import bulletins, calendars
+from tocsind.engine.telling import bulletins, calendars
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,8 @@
 """Trying out contact points: one message, now, and what came of it."""
 
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -22,15 +24,24 @@ from mutations import contents
 from running_daemon import RunningDaemon, duration
 
 from tocsin.v1 import contact_points_pb2
-from tocsind.courier.wire import Errand, HttpRequest, Outcome
-from tocsind.engine import bulletins, on_call
-from tocsind.engine.on_call import OnDuty
+from tocsind.courier.wire import MOST_UNDER_WAY, Errand, HttpRequest, Outcome
+from tocsind.engine.telling import bulletins, on_call
+from tocsind.engine.telling.on_call import OnDuty
+from tocsind.rpc.contact_point_trial import MOST_AT_ONCE
 from tocsind.rpc.server import THREADS
 
 
 @pytest.fixture(autouse=True)
 def _bulletins(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in_bulletins(monkeypatch)
+
+
+def until(true: Callable[[], object]) -> None:
+    """Waits for what another thread does."""
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.005)
 
 
 def test_a_message_that_is_taken_is_told_so(daemon: RunningDaemon) -> None:
@@ -118,7 +129,7 @@ def test_receivers_that_hang_hold_up_no_other_call(daemon: RunningDaemon) -> Non
     made = make_contact(daemon)
     request = contact_points_pb2.TestContactPointRequest(name=made.name)
     stub = service(daemon)
-    hanging = [stub.TestContactPoint.future(request, timeout=60) for _ in range(2 * THREADS)]
+    hanging = [stub.TestContactPoint.future(request, timeout=60) for _ in range(THREADS + 4)]
     with ThreadPoolExecutor(1) as pool:
         while len(courier.errands) < len(hanging):
             pool.submit(daemon.integration, f"i{len(courier.errands)}-{id(object())}").result(20)
@@ -128,6 +139,32 @@ def test_receivers_that_hang_hold_up_no_other_call(daemon: RunningDaemon) -> Non
     assert not any(call.done() for call in hanging)
     for call in hanging:
         call.cancel()
+
+
+def test_tests_leave_the_courier_room_for_alerts(daemon: RunningDaemon) -> None:
+    """An editor who tries out what hangs again and again, without waiting for it, takes a part of it at most."""
+    courier = stand_in(daemon)
+    hanging: list[Future[Outcome]] = []
+    send = courier.send
+    courier.send = lambda errand: hanging.append(send(errand)) or hanging[-1]  # type: ignore[method-assign,func-returns-value]
+    courier.answer = lambda errand: None
+    made = make_contact(daemon)
+    request = contact_points_pb2.TestContactPointRequest(name=made.name)
+    calls = []
+    for number in range(MOST_AT_ONCE):
+        calls.append(service(daemon).TestContactPoint.future(request, timeout=60))
+        until(lambda number=number: len(hanging) == number + 1)
+    for call in calls:
+        call.cancel()
+
+    (outcome,) = try_out(daemon, made.name)
+
+    assert (outcome.delivered, outcome.answer) == (False, "not sent: too many other tests are under way")
+    assert len(hanging) == MOST_AT_ONCE < MOST_UNDER_WAY / 4
+    hanging[0].set_result(Outcome(False, "no answer"))
+    courier.answer = lambda errand: Outcome(True, "202")
+    assert try_out(daemon, made.name)[0].delivered
+    assert try_out(daemon, made.name)[0].delivered
 
 
 def test_all_who_are_on_call_are_told(daemon: RunningDaemon, monkeypatch: pytest.MonkeyPatch) -> None:

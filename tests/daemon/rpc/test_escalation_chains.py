@@ -32,7 +32,7 @@ from routing import update as update_route
 from running_daemon import Integration, RunningDaemon, details, reason
 
 from tocsin.v1 import escalation_chains_pb2
-from tocsind.sqlite import escalation_chains
+from tocsind.sqlite import escalation_chains, escalations
 
 Code = grpc.StatusCode
 NINE, FIVE, MIDNIGHT = TimeOfDay(hours=9), TimeOfDay(hours=17, minutes=30), TimeOfDay(hours=24)
@@ -154,7 +154,7 @@ def test_what_has_started_keeps_its_version(daemon: RunningDaemon) -> None:
 
     assert versions(daemon) == 3
     with daemon.engine.store.reading() as connection:
-        assert escalation_chains.current(connection, None) is None
+        assert escalations.meant_version(connection, None) is None
         assert escalation_chains.version(connection, 2).display_name == "ops"
 
 
@@ -176,9 +176,9 @@ def test_one_chain_is_the_default(daemon: RunningDaemon) -> None:
     update_chain(daemon, a.name, is_default=True)
     assert defaults() == ["a"]
     with daemon.engine.store.reading() as connection:
-        current = escalation_chains.current(connection, None)
-        assert current is not None
-        assert current.chain == a.name.rpartition("/")[2]
+        present = escalations.meant_version(connection, None)
+        assert present is not None
+        assert escalation_chains.version(connection, present).chain == a.name.rpartition("/")[2]
     update_chain(daemon, a.name, "is_default")
     assert defaults() == []
 

@@ -2,7 +2,7 @@
 
 Rules
 - What is said is what groups say when it is sent. Whether that they fire or are resolved is the message's.
-- The default texts (`domain/bulletin.py`) and the default body of webhooks (`engine/webhook_body.py`) are made here and
+- The default texts (`domain/bulletin.py`) and the default body of webhooks (`webhook_body.py`) are made here and
   need no process. Templates are rendered by the process that does so for integrations, where the contact point has any.
 - A template that fails has made nothing: the default is sent, and a line says so. Nobody is told nothing, or later,
   because of a template. A webhook's body that is too long has failed too: half of a JSON text is none.
@@ -27,9 +27,10 @@ from tocsind.domain.message import Kind, Message
 from tocsind.domain.plain_text import block, line
 from tocsind.domain.template import MAX_RESULT, MAX_TITLE, TOO_LONG, too_long
 from tocsind.domain.units import SECOND
-from tocsind.engine import demo, facts
-from tocsind.engine.facts import Facts
-from tocsind.engine.webhook_body import MOST_ALERTS, receiver, webhook_body
+from tocsind.engine import demo
+from tocsind.engine.telling import facts
+from tocsind.engine.telling.facts import Facts
+from tocsind.engine.telling.webhook_body import MOST_ALERTS, receiver, webhook_body
 from tocsind.rendering.renderer import NO_FAULT_OF_ITS_OWN, Renderer
 from tocsind.rendering.wire import Made
 from tocsind.sqlite import alerts

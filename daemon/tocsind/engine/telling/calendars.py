@@ -13,7 +13,6 @@ Rules
 import os
 import re
 import stat
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,7 +25,6 @@ from tocsind.domain.contact_point import CalendarRole, CalendarSource
 from tocsind.domain.errors import Reason, TocsinError, invalid
 from tocsind.domain.shift import AHEAD, BACK, MOST_TEXT, Shift
 from tocsind.domain.units import DAY
-from tocsind.engine.memory import Memory
 from tocsind.ical.process import Reader, Unreadable
 from tocsind.sqlite import calendars
 from tocsind.sqlite.writer import Transaction
@@ -110,13 +108,12 @@ def expand(reader: Reader, text: str, now: int) -> CalendarCopy:
     return CalendarCopy(text, found.shifts, now, until, found.notes)
 
 
-def store(transaction: Transaction, memory: Memory, contact_id: int, role: int, copy: CalendarCopy) -> None:
-    """Puts a copy in the place of the one that a contact point has, with its shifts. `role` is 1 for its schedule and 2
-    for its overrides."""
+def store(transaction: Transaction, contact_id: int, role: CalendarRole, copy: CalendarCopy) -> None:
+    """Puts a copy in the place of the one that a contact point has, with its shifts."""
     calendars.replace(
         transaction.connection,
         contact_id,
-        CalendarRole(role),
+        role,
         content=copy.text,
         read=copy.read,
         checked=copy.read,
@@ -124,11 +121,6 @@ def store(transaction: Transaction, memory: Memory, contact_id: int, role: int, 
         until=copy.until,
         shifts=copy.shifts,
     )
-
-
-def remove(transaction: Transaction, contact_id: int, roles: Sequence[int] = (1, 2)) -> None:
-    """Removes the copies of a contact point that is deleted; or that of its overrides, where it has none any more."""
-    calendars.remove(transaction.connection, contact_id, [CalendarRole(role) for role in roles])
 
 
 def is_plain(name: str) -> bool:

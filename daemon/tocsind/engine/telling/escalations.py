@@ -12,6 +12,8 @@ Rules
 - Starting costs intake a row and a timer; the timeline is told with the first step (`steps.py`), at the next tick.
 - With the chain, messages that say that the group fires and were not tried yet are taken back. But not where the chain
   itself resolves the group: "tell them, and resolve it" is to tell them.
+- A group that fires again takes back what says that it is resolved: that is not true any more, and what says that it
+  fires would wait behind it, for an hour where its receiver chokes on it.
 - When a group is resolved, and its route wants that, those who were told that it fires are told so. Not where the group
   is wiped, or its integration is deleted.
 - Who is told is a contact point that is still there.
@@ -27,8 +29,8 @@ from tocsind.domain.escalation import start
 from tocsind.domain.integration import BUILT_IN, Integration
 from tocsind.domain.message import Kind, Message
 from tocsind.domain.route import DEFAULT_ID
-from tocsind.engine import outbox
 from tocsind.engine.memory import Memory
+from tocsind.engine.telling import outbox
 from tocsind.sqlite import contact_points, escalations
 from tocsind.sqlite.writer import Transaction
 
@@ -139,8 +141,11 @@ def _take_back(
 ) -> list[Event]:
     """Takes back the messages that nobody needs any more."""
     silent = set(gone)
+    firing: list[int] = []
     by_reason: dict[str, list[int]] = {}
     for group in moved:
+        if group.state is State.FIRING:
+            firing.append(group.id)
         if group.is_wiped:
             silent.add(group.id)
         elif group.resolve_reason is not ResolveReason.ESCALATION:
@@ -151,6 +156,7 @@ def _take_back(
         for event in outbox.withdraw(transaction, memory, group_ids, why)
         if event.group_id not in silent
     ]
+    events += outbox.withdraw(transaction, memory, firing, "it fires again", Kind.RESOLVED)
     if silent:
         outbox.withdraw(transaction, memory, silent, "it is removed")
     return events

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from tocsind.domain.contact_point import CalendarRole, ContactPoint
 from tocsind.domain.shift import key
 from tocsind.domain.units import DAY
-from tocsind.engine.wording import moment as said
+from tocsind.domain.wording import moment as said
 from tocsind.sqlite import calendars
 
 PATIENCE = DAY

@@ -1,7 +1,7 @@
 """The postman: the thread that has messages sent, and writes down what comes of it.
 
 Rules
-- What may be sent is the mailroom's to say, what is written the jobs' (`engine/sending.py`); here is only the order of
+- What may be sent is the mailroom's to say, what is written the jobs' (`sending.py`); here is only the order of
   it: claim on disk, compose, give to the courier, record.
 - Nothing of it waits for a receiver: the courier answers when it does, and many errands are under way at once.
 - Answers are recorded in batches: whatever came in while the last one was written, with what is claimed next.
@@ -30,9 +30,9 @@ from tocsind.courier.wire import Outcome
 from tocsind.domain import backoff
 from tocsind.domain.errors import TocsinError
 from tocsind.domain.outbox_queue import Errand
-from tocsind.engine import bulletins, sending
 from tocsind.engine.memory import Memory
-from tocsind.engine.sending import Claim, Report, Turn
+from tocsind.engine.telling import bulletins, sending
+from tocsind.engine.telling.sending import Claim, Report, Turn
 from tocsind.rendering.renderer import Renderer
 from tocsind.sqlite.store import Store
 from tocsind.sqlite.writer import Transaction
@@ -175,7 +175,8 @@ class Postman:
         self._room.go_on(turn.receivers)
         for report, waits in zip(reports, turn.waits, strict=True):
             error = "" if report.outcome.done else report.answer
-            self._room.settle(report.errand, report.outcome.done, error, waits, report.asked)
+            tried = report.outcome.tried
+            self._room.settle(report.errand, report.outcome.done, error, waits, report.asked, tried=tried)
         for errand, claim in zip(errands, turn.claims, strict=True):
             if claim is None:
                 self._room.settle(errand, None)

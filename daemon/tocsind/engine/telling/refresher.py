@@ -23,9 +23,9 @@ from tocsind.domain.contact_point import CalendarRole, CalendarSource
 from tocsind.domain.errors import Code, TocsinError
 from tocsind.domain.shift import BACK
 from tocsind.domain.units import HOUR, SECOND
-from tocsind.engine import calendars
-from tocsind.engine.calendars import CalendarCopy, Signature
 from tocsind.engine.memory import Memory
+from tocsind.engine.telling import calendars
+from tocsind.engine.telling.calendars import CalendarCopy, Signature
 from tocsind.ical.process import Unreadable
 from tocsind.sqlite import calendars as rows
 from tocsind.sqlite.calendars import Held

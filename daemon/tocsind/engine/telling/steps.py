@@ -4,6 +4,8 @@ Rules
 - What a step decides (messages, lines of timelines, where the chain then stands) is one transaction: after a crash it
   was done, or it is due. So each step is done once, whenever the daemon is killed.
 - After downtime what is due is done once, in the order in which it was due, and the timeline says how late that was.
+- One transaction decides on so many messages, or few more: a storm of groups, each of which tells many, does not stop
+  intake. What is left is done first at the next tick.
 - What is due is what a timer says; the row says what that is. A chain that was stopped meanwhile has none.
 - What a step needs and is not there (a contact point that was deleted, somebody who is on call, a time zone) is a line
   in the timeline and in a metric, and the chain goes on. A defect in one chain is in the log, and does not hold up the
@@ -37,11 +39,12 @@ from tocsind.domain.escalation import (
 from tocsind.domain.escalation_chain import MoreThan, Version
 from tocsind.domain.message import Kind, Message
 from tocsind.domain.units import SECOND
-from tocsind.engine import heartbeats, on_call, outbox
-from tocsind.engine.escalations import Contacts, naming
+from tocsind.domain.wording import moment, span
+from tocsind.engine import heartbeats
 from tocsind.engine.ledger import Ledger
 from tocsind.engine.memory import Memory
-from tocsind.engine.wording import moment, span
+from tocsind.engine.telling import on_call, outbox
+from tocsind.engine.telling.escalations import Contacts, naming
 from tocsind.metrics import EscalationProblem
 from tocsind.sqlite import alert_groups, escalations
 from tocsind.sqlite.writer import Transaction
@@ -49,16 +52,24 @@ from tocsind.sqlite.writer import Transaction
 LATE = 5 * SECOND
 """What is later than this is said to be."""
 RETRY = SECOND
+MOST_TOLD = 500
+"""Messages after which no further escalation is gone on with in a transaction. Measured: 500 groups that tell 20
+contact points each held the pen for a second and a half."""
 
 log = structlog.get_logger()
 
 
-def take(transaction: Transaction, memory: Memory, group_ids: Iterable[int]) -> None:
-    """Goes on with the escalations of groups: those that are due, and those that paused and are to be looked at."""
+def take(transaction: Transaction, memory: Memory, group_ids: Iterable[int]) -> list[int]:
+    """Goes on with the escalations of groups: those that are due, and those that paused and are to be looked at.
+    Returns the groups that it has left for the next time, in their order."""
     found = escalations.load(transaction.connection, list(group_ids))
     found.sort(key=lambda each: (each.set if each.due is None else each.due, each.group_id))
     round_ = _Round(transaction, memory)
+    left: list[int] = []
     for escalation in found:
+        if round_.is_full:
+            left.append(escalation.group_id)
+            continue
         try:
             round_.go_on(escalation)
         except (sqlite3.Error, TocsinError):
@@ -68,6 +79,7 @@ def take(transaction: Transaction, memory: Memory, group_ids: Iterable[int]) -> 
             memory.metrics.failed_jobs.inc()
             transaction.after_commit(partial(memory.look_at_escalation, escalation.group_id, RETRY))
     round_.write()
+    return left
 
 
 class _Round:
@@ -84,6 +96,11 @@ class _Round:
         self._messages: list[Message] = []
         self._problems: list[EscalationProblem] = []
         self._resolved: list[AlertGroup] = []
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it has decided on as many messages as one transaction may."""
+        return len(self._messages) >= MOST_TOLD
 
     def go_on(self, escalation: Escalation) -> None:
         """Does what can be done now of one escalation."""

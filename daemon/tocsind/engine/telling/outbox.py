@@ -3,15 +3,14 @@
 Rules
 - Many groups at once cost few statements: what calls this holds the pen.
 - What is withdrawn is what was not begun. What is being sent goes on, and is not tried again if it fails
-  (`engine/sending.py`).
-- Whoever may have been told counts as told: it is better to be told twice that it is over than never.
+  (`sending.py`).
+- Whoever may have been told that a group fires counts as told; who only may have been told that it is resolved, as that
+  was taken back, does not: it is better to be told twice that it is over than never.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
-from tocsind.domain import alert_group
 from tocsind.domain.access import Caller
 from tocsind.domain.alert_group import Event, EventKind
 from tocsind.domain.errors import Reason, TocsinError, not_found
@@ -23,9 +22,6 @@ from tocsind.sqlite import alert_groups, events
 from tocsind.sqlite import messages as rows
 from tocsind.sqlite.messages import MessageRow
 from tocsind.sqlite.writer import Transaction
-
-if TYPE_CHECKING:
-    from tocsind.engine.engine import Engine
 
 CONTACT_DELETED = "the contact point was deleted"
 MOST_WITHDRAWN = 500
@@ -48,13 +44,16 @@ def put(transaction: Transaction, memory: Memory, messages: Sequence[Message]) -
     _await(transaction, memory, messages)
 
 
-def withdraw(transaction: Transaction, memory: Memory, group_ids: Collection[int], why: str) -> list[Event]:
-    """Takes back the messages of groups that say that they fire and are not being sent: nobody needs them any more.
+def withdraw(
+    transaction: Transaction, memory: Memory, group_ids: Collection[int], why: str, kind: Kind = Kind.FIRING
+) -> list[Event]:
+    """Takes back the messages of groups that say that they fire, or are resolved, and are not being sent: nobody needs
+    them any more.
 
     Returns what their timelines say of that, with the states that the file has for the groups now; `why` is said there.
     Who wipes or deletes groups throws that away.
     """
-    withdrawn = rows.to_withdraw(transaction.connection, list(group_ids))
+    withdrawn = rows.to_withdraw(transaction.connection, list(group_ids), kind)
     return cancel(transaction, memory, withdrawn, lambda _: why)
 
 
@@ -84,22 +83,14 @@ def told(
     return {group_id: list(contacts.items()) for group_id, contacts in found.items() if contacts}
 
 
-def standing(engine: "Engine", contact_ids: Collection[int]) -> dict[int, tuple[int, str]]:
-    """Returns for contact points how many messages to them wait or are being sent, and why the last attempt failed: ""
-    where it did not, or where there was none since the start."""
-    return engine.memory.outbox.standing(contact_ids)
-
-
 def retry(transaction: Transaction, memory: Memory, group_id: int, message_id: int, *, by: Caller) -> MessageRow:
     """Has a message sent now: one that was given up, with all attempts anew, or one that waits. TocsinError: NOT_FOUND,
-    FORBIDDEN_NOW (its group was wiped, or it stands otherwise)."""
+    FORBIDDEN_NOW (it stands otherwise)."""
     row = rows.one(transaction.connection, group_id, message_id)
     group = alert_groups.by_id(transaction.connection, group_id)
     if row is None or group is None:
         raise not_found(f"alertGroups/{group_id}/messages/{message_id}")
     found = row.message
-    if group.is_wiped:
-        raise alert_group.wiped(group)
     if found.state not in (MessageState.DEAD, MessageState.PENDING):
         text = f"cannot retry {found.name}: it is {found.state.name.lower()}"
         raise TocsinError(Reason.WRONG_STATE, text, resource=found.name, state=found.state.name)

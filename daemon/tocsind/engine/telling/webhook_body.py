@@ -17,7 +17,7 @@ import msgspec
 from tocsind.domain.contact_point import ContactPoint
 from tocsind.domain.message import Kind
 from tocsind.domain.plain_text import cut
-from tocsind.engine.facts import Facts
+from tocsind.engine.telling.facts import Facts
 from tocsind.sqlite.alerts import AlertRow
 
 VERSION = "1"

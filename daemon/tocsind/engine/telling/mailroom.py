@@ -123,7 +123,14 @@ class Mailroom:
             self._set_ways(receivers)
 
     def settle(
-        self, errand: Errand, done: bool | None, error: str = "", waits: Mapping[int, int] | None = None, asked: int = 0
+        self,
+        errand: Errand,
+        done: bool | None,
+        error: str = "",
+        waits: Mapping[int, int] | None = None,
+        asked: int = 0,
+        *,
+        tried: bool = True,
     ) -> None:
         """Ends an errand, as the file has it: which messages are tried again, and after how long; else as
         `OutboxQueue.settle`."""
@@ -132,7 +139,7 @@ class Mailroom:
             if done is not None:
                 self._errors[errand.contact_id] = error
             again = {number: now + wait for number, wait in (waits or {}).items()}
-            self._queue.settle(errand, now, done, again, asked)
+            self._queue.settle(errand, now, done, again, asked, tried=tried)
 
     # The bell
 

@@ -8,8 +8,11 @@ Rules
   where the receiver took it and its answer was lost, as in a timeout. It is never lost.
 - After a start, what is SENDING was begun by a daemon that is gone: it is PENDING, and due at once.
 - A message that says that a group fires, and failed, is not tried again once the group fires no more; but where its own
-  chain resolved it: "tell them, and resolve it" is to tell them.
+  chain resolved it: "tell them, and resolve it" is to tell them. One that says that it is resolved is not once it is
+  not.
 - A group that is gone or wiped, and a contact point that is gone, have their messages cancelled instead of sent.
+- Where nothing left this machine, as the courier does not start, that is no attempt: a message is not given up for what
+  its receiver never heard of. It is said once, not each time.
 - The settings of a contact point are read when a message is claimed: each attempt has those of its time.
 """
 
@@ -18,14 +21,14 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tocsind.courier.wire import Outcome
-from tocsind.domain import backoff
+from tocsind.domain import backoff, wording
 from tocsind.domain.alert_group import EventKind, State
 from tocsind.domain.contact_point import ContactPoint
 from tocsind.domain.message import Kind, Message, MessageState
 from tocsind.domain.outbox_queue import Errand
 from tocsind.domain.units import SECOND
-from tocsind.engine import outbox, wording
 from tocsind.engine.memory import Memory
+from tocsind.engine.telling import outbox
 from tocsind.sqlite import contact_points
 from tocsind.sqlite import messages as rows
 from tocsind.sqlite.messages import GroupState, Receiver
@@ -122,14 +125,15 @@ def _record(
         waits: dict[int, int] = {}
         all_waits.append(waits)
         for each in (sent[i] for i in report.errand.ids if i in sent):
-            each.answer = report.answer
+            said_before, each.answer = each.answer == report.answer, report.answer
             lines.extend((each, EventKind.TEMPLATE_FAILED, line) for line in report.failures)
             if not report.outcome.done and each.id not in needed:
                 unneeded.append(each)
                 continue
             settled.append(each)
             kind, text, wait = _settle(each, report, transaction.now, chance)
-            lines.append((each, kind, text))
+            if report.outcome.tried or not said_before:
+                lines.append((each, kind, text))
             if wait is not None:
                 waits[each.id] = wait
     rows.update(transaction.connection, settled)
@@ -145,11 +149,17 @@ def _settle(message: Message, report: Report, now: int, luck: float) -> tuple[Ev
     if report.outcome.done:
         message.state, message.ended = MessageState.DELIVERED, now
         return EventKind.DELIVERED, report.answer, None
+    if not report.outcome.tried:
+        message.attempts = max(0, message.attempts - 1)
+        soon = backoff.pause(1, luck)
+        message.state, message.set, message.due = MessageState.PENDING, now, now + soon
+        return EventKind.DELIVERY_FAILED, f"{report.answer}; tried again until it does", soon
     tried = f"attempt {message.attempts} of {backoff.MOST_ATTEMPTS}: {report.answer}"
     wait = backoff.next_try(message.attempts, luck, report.asked)
     if wait is None:
         message.state, message.ended = MessageState.DEAD, now
-        return EventKind.DELIVERY_GIVEN_UP, f"{tried}; given up", None
+        retry = f"tocsin messages retry {message.group_id}/{message.id}"
+        return EventKind.DELIVERY_GIVEN_UP, f"{tried}; given up; to send it again: {retry}", None
     message.state, message.set, message.due = MessageState.PENDING, now, now + wait
     return EventKind.DELIVERY_FAILED, f"{tried}; again in {wording.span(wait)}", wait
 
@@ -191,7 +201,8 @@ def _let_go(transaction: Transaction, memory: Memory, unneeded: Sequence[Message
 
     def why(each: Message) -> str:
         tried = f"attempt {each.attempts} of {backoff.MOST_ATTEMPTS}: {each.answer or STOPPED}"
-        return f"{tried}; not tried again, as the group does not fire any more"
+        what = "does not fire" if each.kind is Kind.FIRING else "is not resolved"
+        return f"{tried}; not tried again, as the group {what} any more"
 
     outbox.tell(transaction, outbox.cancel(transaction, memory, unneeded, why))
 
@@ -207,7 +218,9 @@ def _needed(transaction: Transaction, messages: Sequence[Message]) -> dict[int, 
 def _is_needed(message: Message, group: GroupState | None) -> bool:
     if group is None or group.wiped:
         return False
-    return message.kind is Kind.RESOLVED or group.state is State.FIRING or group.by_chain
+    if message.kind is Kind.RESOLVED:
+        return group.state is State.RESOLVED
+    return group.state is State.FIRING or group.by_chain
 
 
 _OUTCOMES = {MessageState.DELIVERED: "delivered", MessageState.PENDING: "failed", MessageState.DEAD: "dead"}
