@@ -25,6 +25,7 @@ proto: $(VENV)/.dev  ## stubs, text descriptor and docs/api.md from the .proto f
 
 docs: proto  ## the generated pages of docs/
 	$(BIN)/python docs/write_errors.py > docs/errors.md.new && mv docs/errors.md.new docs/errors.md
+	$(BIN)/python docs/write_configuration.py > docs/configuration.md.new && mv docs/configuration.md.new docs/configuration.md
 	$(BIN)/python -m tocsin_cli.reference > docs/cli.md.new && mv docs/cli.md.new docs/cli.md
 
 clean:
