@@ -1,0 +1,95 @@
+"""The copy that is kept of a file before migrations change it.
+
+Rules
+- It is made where a file that has data has migrations to be made, and before anything of it is changed. Without it
+  nothing is migrated: who upgrades can go back to the version before, with what was there.
+- Its name says before what and when: `backups/before-0004-telling-20261123T154500Z.db` in the data folder.
+- A start that was broken off while it migrated finds the copy again, and makes no second one: it is the same moment
+  of the file, as the intake clock, the time at which the daemon was last alive, and every number given so far say.
+- Rows that do not agree are told in the log and do not stop an upgrade, as they did not stop the version before; a
+  damaged file does.
+- The last three are kept.
+"""
+
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import structlog
+
+from tocsind.clock import Clock
+from tocsind.sqlite import copying
+from tocsind.sqlite.copying import CopyError, UnsoundError
+from tocsind.sqlite.migrate import version
+
+FOLDER = "backups"
+KEPT = 3
+_NAME = re.compile(r"before-\d{4}-.+-(\d{8}T\d{6}Z)\.db")
+
+log = structlog.get_logger()
+
+
+def keep_before(connection: sqlite3.Connection, folder: Path, migration: str, clock: Clock) -> None:
+    """Makes a copy of the file of `connection`, which is in `folder`, before the migration with this name.
+
+    Raises CopyError where there can be none; then nothing was changed.
+    """
+    place = folder / FOLDER
+    step = f"before-{migration.removesuffix('.sql').replace('_', '-')}"
+    try:
+        place.mkdir(mode=0o700, exist_ok=True)
+        for left in place.glob(f"before-*{copying.PARTIAL}"):
+            copying.remove(left)
+        if any(_same(connection, known) for known in place.glob(f"{step}-*.db")):
+            return
+        connection.execute("BEGIN")
+        try:
+            needed = copying.size(connection)
+            # As much again for the log of the migration, which may write every page of the file anew.
+            copying.demand_room(place, 2 * needed)
+            started = clock.steady()
+            final = place / f"{step}-{copying.stamp(clock.wall())}.db"
+            partial = final.with_name(final.name + copying.PARTIAL)
+            copying.write_copy(connection, partial)
+        finally:
+            connection.execute("ROLLBACK")
+        try:
+            copying.verify(partial, f"the file in {folder}")
+        except UnsoundError as error:
+            for problem in error.problems:
+                log.warning("unsound", problem=problem)
+        except CopyError:
+            copying.remove(partial)
+            raise
+        copying.publish(partial, final)
+        log.info("backed_up", file=str(final), bytes=needed, seconds=round((clock.steady() - started) / 1e6, 3))
+        for old in _kept(place)[KEPT:]:
+            copying.remove(old)
+    except CopyError as error:
+        raise CopyError(f"{folder} is not upgraded, as it cannot be backed up before: {error}") from error
+    except OSError as error:
+        raise CopyError(
+            f"{folder} is not upgraded, as it cannot be backed up before: {error.filename}: {error.strerror}"
+        ) from error
+
+
+def _kept(place: Path) -> list[Path]:
+    """Returns the copies, newest first."""
+    found = {path: match[1] for path in place.iterdir() if (match := _NAME.fullmatch(path.name))}
+    return sorted(found, key=lambda path: (found[path], path.name), reverse=True)
+
+
+def _same(connection: sqlite3.Connection, copy: Path) -> bool:
+    """Whether a copy is of this very moment of the file."""
+    try:
+        with closing(copying.open_to_read(copy)) as other:
+            return _moment(connection) == _moment(other)
+    except (OSError, sqlite3.Error):
+        return False
+
+
+def _moment(connection: sqlite3.Connection) -> tuple[object, ...]:
+    state = connection.execute("SELECT intake_clock, alive_at FROM daemon_state").fetchall()
+    given = connection.execute("SELECT name, seq FROM sqlite_sequence ORDER BY name").fetchall()
+    return version(connection), state, given
