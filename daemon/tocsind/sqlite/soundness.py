@@ -47,7 +47,8 @@ INVARIANTS = (
         "one open group for an identity",
         "alert groups are open beside another one of the same identity",
         f"SELECT id FROM alert_groups AS g WHERE state <> {State.RESOLVED:d} "
-        f"AND EXISTS (SELECT 1 FROM alert_groups AS o WHERE o.identity = g.identity AND o.state <> {State.RESOLVED:d} AND o.id < g.id)",
+        "AND EXISTS (SELECT 1 FROM alert_groups AS o "
+        f"WHERE o.identity = g.identity AND o.state <> {State.RESOLVED:d} AND o.id < g.id)",
     ),
     Invariant(
         "standing",
