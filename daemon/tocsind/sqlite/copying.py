@@ -40,7 +40,7 @@ class UnsoundError(CopyError):
 
 def stamp(now: int) -> str:
     """Returns a time, in microseconds since 1970, as it stands in the name of a copy: 20261123T154500Z."""
-    return datetime.fromtimestamp(now // SECOND, UTC).strftime("%Y%m%dT%H%M%SZ")
+    return f"{datetime.fromtimestamp(now // SECOND, UTC):%Y%m%dT%H%M%SZ}"
 
 
 def open_to_read(path: Path) -> sqlite3.Connection:
