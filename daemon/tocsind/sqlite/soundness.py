@@ -204,9 +204,9 @@ def disagreements(connection: sqlite3.Connection) -> list[str]:
     """Returns in what the rows of a whole file do not agree, a sentence each, with the first rows of each kind."""
     at = version(connection)
     missing = list(_missing(connection, at))
-    if missing:
-        return missing
-    found = []
+    found = [f"the {kind} {name} is missing" if name else kind for kind, name in missing]
+    if any(kind not in ("index", "trigger") for kind, _ in missing):
+        return found  # what is asked below is not there
     references = {(row[0], row[1]): row[2] for row in connection.execute("PRAGMA foreign_key_check")}
     by_table: dict[tuple[str, str], list[object]] = {}
     for (table, row), parent in references.items():
@@ -232,17 +232,15 @@ def _sentence(sentence: str, rows: list[object]) -> str:
     return f"{sentence}: {shown}{more}"
 
 
-def _missing(connection: sqlite3.Connection, at: int) -> Iterator[str]:
-    """Yields what the migrations made and is not there."""
+def _missing(connection: sqlite3.Connection, at: int) -> Iterator[tuple[str, str]]:
+    """Yields kind and name of what the migrations made and is not there."""
     if at == 0:
-        yield "no migration was ever made in it: it is no file of Tocsin, or an empty one"
+        yield "no migration was ever made in it: it is no file of Tocsin, or an empty one", ""
         return
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
         migrate(fresh, at)
         there = set(_names(connection))
-        for kind, name in _names(fresh):
-            if (kind, name) not in there:
-                yield f"the {kind} {name} is missing"
+        yield from (each for each in _names(fresh) if each not in there)
 
 
 def _names(connection: sqlite3.Connection) -> list[tuple[str, str]]:

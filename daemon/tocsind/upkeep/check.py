@@ -5,7 +5,7 @@ as the moment is kept.
 """
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from tocsind.clock import Clock
@@ -35,6 +35,8 @@ def check(file: Path, clock: Clock) -> tuple[str, list[str]]:
             connection.execute("BEGIN")
             pending(connection)
             if found := soundness.damage(connection):
+                with suppress(sqlite3.DatabaseError):
+                    found += soundness.disagreements(connection)
                 return "", _told(file, found, DAMAGED)
             if found := soundness.disagreements(connection):
                 return "", _told(file, found, DISAGREES)
