@@ -13,7 +13,8 @@ import errno
 import os
 import shutil
 import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -52,6 +53,24 @@ def open_to_read(path: Path) -> sqlite3.Connection:
         # SQLite wants to make companions. Nobody can write here, so there is nothing that these would protect from.
         mode = "immutable=1"
     return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None)
+
+
+@contextmanager
+def opened_to_check(path: Path) -> Iterator[sqlite3.Connection]:
+    """Lends a connection that can look for all that may be wrong with a file, and changes nothing.
+
+    SQLite forgets the CHECKs of what it opens read-only, so this one could write if it were let. The last one that
+    can write takes the log into the file when it is closed; so one that cannot is opened before and closed after it.
+    """
+    with closing(open_to_read(path)) as anchor:
+        anchor.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+            yield anchor
+            return
+        uri = f"{path.absolute().as_uri()}?mode=rw"
+        with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
+            connection.execute("PRAGMA query_only = ON")
+            yield connection
 
 
 def size(connection: sqlite3.Connection) -> int:
@@ -106,7 +125,7 @@ def verify(path: Path, what: str) -> int:
     Raises CopyError where it is damaged, UnsoundError where its rows do not agree; `what` is the file that was copied.
     """
     try:
-        with closing(open_to_read(path)) as connection:
+        with opened_to_check(path) as connection:
             damage = soundness.damage(connection)
             if damage:
                 raise CopyError(f"{what} is damaged: {damage[0]}; see what `tocsin check` says of it")

@@ -192,7 +192,8 @@ INVARIANTS = (
 
 
 def damage(connection: sqlite3.Connection) -> list[str]:
-    """Returns what SQLite finds wrong with the file, a sentence each. It reads all of it."""
+    """Returns what SQLite finds wrong with the file, a sentence each. It reads all of it. On a connection that
+    is read-only by its way of opening, SQLite looks at no CHECK."""
     try:
         found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check")]
     except sqlite3.DatabaseError as error:

@@ -5,7 +5,7 @@ as the moment is kept.
 """
 
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from tocsind.clock import Clock
@@ -31,7 +31,7 @@ def check(file: Path, clock: Clock) -> tuple[str, list[str]]:
     readable(file)
     started = clock.steady()
     try:
-        with closing(copying.open_to_read(file)) as connection:
+        with copying.opened_to_check(file) as connection:
             connection.execute("BEGIN")
             pending(connection)
             if found := soundness.damage(connection):

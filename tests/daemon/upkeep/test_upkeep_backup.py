@@ -260,13 +260,9 @@ def test_what_lies_in_the_current_folder_is_not_run(data: Path, tmp_path: Path) 
     trap = tmp_path / "trap"
     (trap / "tocsind").mkdir(parents=True)
     (trap / "tocsind" / "__init__.py").write_text("raise SystemExit('trapped')")
-    script = Path(copying.__file__).parents[3]
+    root = Path(__file__).parents[3]
+    ours = os.pathsep.join(str(root / part) for part in ("daemon", "cli", "proto"))
 
-    ran = upkeep("check", "--data", data, cwd=trap, env={"PYTHONSAFEPATH": "1", "PYTHONPATH": _path(script)})
+    ran = upkeep("check", "--data", data, cwd=trap, env={"PYTHONPATH": ours})
 
     assert ran.status == 0, ran
-
-
-def _path(daemon: Path) -> str:
-    root = daemon.parent
-    return os.pathsep.join(str(root / part) for part in ("daemon", "cli", "proto"))

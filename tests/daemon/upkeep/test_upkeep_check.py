@@ -1,6 +1,7 @@
 """What `tocsin check` sees, and what it says."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,7 @@ OTHERS = {
     "DROP TRIGGER groups_keep_payloads": "the trigger groups_keep_payloads is missing",
     "DROP TABLE notes": "the table notes is missing",
     "ALTER TABLE api_tokens DROP COLUMN creator": "the column api_tokens.creator is missing",
+    "UPDATE heartbeats SET state = 9": "CHECK constraint failed in heartbeats",
     "UPDATE alert_groups SET state = 9 WHERE id = 2": "CHECK constraint failed in alert_groups",
     "PRAGMA user_version = 0": "no migration was ever made in it",
 }
@@ -113,6 +115,21 @@ def test_a_file_of_a_running_daemon_is_looked_at(daemon: RunningDaemon) -> None:
     daemon.fire(daemon.integration("another"))
 
 
+def test_the_log_of_a_daemon_that_was_killed_stays(data: Path, tmp_path: Path) -> None:
+    """What lies there is looked at, log and all, and every file is left as it is."""
+    with closing(sqlite3.connect(data / "tocsin.db", isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("UPDATE integrations SET description = 'in the log'")
+        names = ("tocsin.db", "tocsin.db-wal")
+        for name in names:
+            (tmp_path / name).write_bytes((data / name).read_bytes())
+    before = [(tmp_path / name).read_bytes() for name in names]
+
+    assert upkeep("check", tmp_path / "tocsin.db").status == 0
+
+    assert [(tmp_path / name).read_bytes() for name in names] == before
+
+
 def test_exit_status_and_lines_of_what_is_not_sound(data: Path) -> None:
     """Each is a line that names the file, on standard error; the exit status is 1."""
     change_file(data / "tocsin.db", "DELETE FROM heartbeats", "UPDATE messages SET group_id = 999")
@@ -163,8 +180,8 @@ def test_what_is_no_file_of_ours_is_told(tmp_path: Path) -> None:
         f"{text}: file is not a database",
         f"{empty}: no migration was ever made in it: it is no file of Tocsin, or an empty one",
         f"{other}: no migration was ever made in it: it is no file of Tocsin, or an empty one",
-        f"{newer}: the file is at migration 9000, and this version of tocsind knows {LATEST}: it was written by a newer "
-        "version, which must be used to open it; or restore a backup that was made before the upgrade",
+        f"{newer}: the file is at migration 9000, and this version of tocsind knows {LATEST}: it was written by a "
+        "newer version, which must be used to open it; or restore a backup that was made before the upgrade",
     ]
 
 

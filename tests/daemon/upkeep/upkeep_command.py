@@ -26,7 +26,7 @@ class Ran(NamedTuple):
 def upkeep(*arguments: object, env: dict[str, str] | None = None, **options: Any) -> Ran:
     """Runs the program to its end."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
-    command = [sys.executable, "-m", "tocsin_cli", *map(str, arguments)]
+    command = [sys.executable, "-P", "-m", "tocsin_cli", *map(str, arguments)]
     ran = subprocess.run(
         command, capture_output=True, text=True, check=False, env=environment | (env or {}), timeout=100, **options
     )
