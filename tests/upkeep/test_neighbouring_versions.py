@@ -7,6 +7,7 @@ shallow clone, a source archive), these tests are skipped and say so.
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -14,7 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc_tools
 import pytest
+from google.api import field_behavior_pb2
+from grpc_tools import protoc
 from processes import Process, Processes, Stack, notification, until
 
 from tocsin.v1.alert_groups_pb2 import AcknowledgeAlertGroupRequest, AlertGroup
@@ -148,13 +152,13 @@ def test_an_older_command_line_and_client(stack: Stack, previous: Path) -> None:
     sender = stack.sender()
     assert sender.post(integration.url, notification("first")) == 200
     log = stack.folder / "watch.log"
-    arguments = ("groups", "watch", "-o", "json", "--target", stack.target)
+    arguments = ("groups", "watch", "--snapshot", "-o", "json", "--target", stack.target)
     watch = stack.processes.python("tocsin_cli", *arguments, log=log, env=of(previous))
     until(lambda: "first" in watch.log, "the watch tells what is there")
 
     (listed,) = _json(previous, "groups", "list", "--target", stack.target)["alertGroups"]
     assert listed["groupingKey"] == "first"
-    _json(previous, "groups", "acknowledge", listed["name"], "--target", stack.target)
+    _json(previous, "groups", "ack", listed["name"], "--target", stack.target)
     assert stack.client.groups(integration)[0].state == AlertGroup.ACKNOWLEDGED
     until(lambda: "ACKNOWLEDGED" in watch.log, "the watch tells what somebody did")
 
@@ -164,35 +168,48 @@ def test_an_older_command_line_and_client(stack: Stack, previous: Path) -> None:
     sender.close()
 
 
-def test_the_contract_breaks_nothing_of_the_one_before(previous: Path) -> None:
+def test_the_contract_breaks_nothing_of_the_one_before(previous: Path, tmp_path: Path) -> None:
     """buf finds nothing that a program built on the version before could stumble over."""
     if not BUF.exists():
         pytest.skip("buf is not installed: it comes with the dev extra")
-    assert breaking(ROOT / "proto" / "tocsin.v1.txtpb", previous) == (0, "")
+    assert breaking(ROOT / "proto", previous, tmp_path) == (0, "")
 
 
 def test_a_break_is_seen(previous: Path, tmp_path: Path) -> None:
     """A field that is gone is told: the test above could fail."""
     if not BUF.exists():
         pytest.skip("buf is not installed: it comes with the dev extra")
-    text = (ROOT / "proto" / "tocsin.v1.txtpb").read_text()
-    changed = tmp_path / "tocsin.v1.txtpb"
-    changed.write_text(text.replace('"grouping_key"', '"other_key"').replace('"groupingKey"', '"otherKey"'))
-    assert changed.read_text() != text
+    changed = tmp_path / "proto"
+    shutil.copytree(ROOT / "proto" / "tocsin" / "v1", changed / "tocsin" / "v1")
+    intake = changed / "tocsin" / "v1" / "intake.proto"
+    text = intake.read_text()
+    assert "string grouping_key" in text
+    intake.write_text(text.replace("string grouping_key", "string other_key"))
 
-    status, told = breaking(changed, previous)
+    status, told = breaking(changed, previous, tmp_path)
 
     assert status != 0
     assert "grouping_key" in told
 
 
-def breaking(contract: Path, previous: Path) -> tuple[int, str]:
-    """What buf says of a contract, compared to that of the version before."""
-    against = previous / "proto" / "tocsin.v1.txtpb"
-    command = [str(BUF), "breaking", str(contract), "--against", str(against)]
+def breaking(contract: Path, previous: Path, folder: Path) -> tuple[int, str]:
+    """What buf says of a contract, compared to that of the version before. Both are compiled with all that they import,
+    which the text descriptor of a version leaves out."""
+    images = [
+        _image(root, folder / name) for root, name in ((contract, "new.binpb"), (previous / "proto", "old.binpb"))
+    ]
+    command = [str(BUF), "breaking", str(images[0]), "--against", str(images[1])]
     config = ["--config", str(ROOT / "proto" / "buf.yaml")]
     ran = subprocess.run([*command, *config], capture_output=True, text=True, check=False)
     return ran.returncode, ran.stdout + ran.stderr
+
+
+def _image(root: Path, image: Path) -> Path:
+    includes = [root, Path(field_behavior_pb2.__file__).parents[2], Path(grpc_tools.__file__).parent / "_proto"]
+    sources = sorted(str(path.relative_to(root)) for path in root.glob("tocsin/v1/*.proto"))
+    options = ["--include_imports", f"--descriptor_set_out={image}"]
+    assert protoc.main(["protoc", *(f"-I{include}" for include in includes), *options, *sources]) == 0
+    return image
 
 
 def _json(tree: Path, *arguments: str) -> Any:
