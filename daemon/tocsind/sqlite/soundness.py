@@ -101,6 +101,12 @@ INVARIANTS = (
         "UNION ALL SELECT count(*) || ' rows' FROM daemon_state HAVING count(*) > 1",
     ),
     Invariant(
+        "labels and fingerprints can be read",
+        "labels of alert groups, or fingerprints of events, are no JSON",
+        "SELECT 'group ' || id FROM alert_groups WHERE NOT json_valid(labels) "
+        "UNION ALL SELECT 'event ' || id FROM events WHERE NOT json_valid(fingerprints)",
+    ),
+    Invariant(
         "payloads have groups",
         "payloads are of alert groups that are not there",
         "SELECT id FROM payloads WHERE NOT EXISTS (SELECT 1 FROM alert_groups AS g WHERE g.id = payloads.id / 2)",
@@ -163,9 +169,17 @@ INVARIANTS = (
         since=4,
     ),
     Invariant(
+        "chains can be read",
+        "versions of chains, or how often escalations repeated, are no JSON",
+        "SELECT 'version ' || id FROM chain_versions WHERE NOT json_valid(steps) "
+        "UNION ALL SELECT 'group ' || group_id FROM escalations WHERE NOT json_valid(repeats)",
+        since=4,
+    ),
+    Invariant(
         "steps name contact points",
         "versions of chains notify contact points that never were",
-        "SELECT DISTINCT v.id FROM chain_versions AS v, json_each(v.steps) AS s, json_each(s.value, '$[1]') AS c "
+        "SELECT DISTINCT v.id FROM chain_versions AS v, json_each(iif(json_valid(v.steps), v.steps, '[]')) AS s, "
+        "json_each(s.value, '$[1]') AS c "
         "WHERE json_extract(s.value, '$[0]') = 'notify' AND c.value NOT IN (SELECT id FROM contact_points)",
         since=4,
     ),

@@ -41,6 +41,8 @@ BREAKS = {
     "versions of chains": ("UPDATE escalations SET version_id = 999",),
     "chosen chains": ("UPDATE chosen_versions SET group_id = 999",),
     "steps name contact points": ("UPDATE chain_versions SET steps = '[[\"notify\", [1, 999]]]' WHERE id = 1",),
+    "chains can be read": ("UPDATE chain_versions SET steps = '[' WHERE id = 1",),
+    "labels and fingerprints can be read": ("UPDATE events SET fingerprints = 'a, b' WHERE id = 1",),
     "messages have groups": ("UPDATE messages SET group_id = 999 WHERE id = 1",),
     "messages have receivers": ("UPDATE messages SET via_id = 999 WHERE id = 1",),
     "messages end": ("UPDATE messages SET ended_at = NULL WHERE id = (SELECT max(id) FROM messages WHERE state = 5)",),
