@@ -58,7 +58,7 @@ class Mixed(Stack):
 
     def __init__(self, processes: Processes, folder: Path, daemon: Path, gateway: Path) -> None:
         super().__init__(processes, folder)
-        self._trees = {"tocsind": daemon, "tocsin_gateway": gateway}
+        self.trees = {"tocsind": daemon, "tocsin_gateway": gateway}
 
     def start_daemon(self, **options: Any) -> None:
         """Starts the daemon of its version, with what each version understands."""
@@ -71,7 +71,7 @@ class Mixed(Stack):
 
     def _start(self, module: str, *arguments: str) -> Process:
         log = self.folder / {"tocsind": "daemon.log", "tocsin_gateway": "gateway.log"}[module]
-        return self.processes.python(module, *arguments, log=log, env=of(self._trees[module]))
+        return self.processes.python(module, *arguments, log=log, env=of(self.trees[module]))
 
 
 @pytest.fixture(params=["the gateway is older", "the daemon is older"])
@@ -99,6 +99,10 @@ def test_notifications_beats_and_actions(mixed: Mixed) -> None:
     """Groups open, are acknowledged and resolved, heartbeats beat, and a daemon that restarts is waited for."""
     integration = mixed.client.create("prod")
     sender = mixed.sender()
+    log = mixed.folder / "watch.log"
+    watch = mixed.processes.python(
+        "tocsin_cli", "groups", "watch", "--since", "0", "-o", "json", "--target", mixed.target, log=log, env=of(ROOT)
+    )
     assert sender.post(integration.url, notification("k", firing="ab")) == 200
     (group,) = mixed.client.groups(integration)
     assert (group.state, group.firing_alert_count, group.grouping_key) == (AlertGroup.FIRING, 2, "k")
@@ -114,6 +118,10 @@ def test_notifications_beats_and_actions(mixed: Mixed) -> None:
     until(lambda: sender.post(integration.url, notification("k", firing="", resolved="ab")) == 200, "it is taken")
     assert mixed.client.groups(integration)[0].state == AlertGroup.RESOLVED
     assert mixed.client.timeline(group) == ["OPENED", "ACKNOWLEDGED", "RESOLVED"]
+    # It has gone on where it was when the daemon restarted.
+    until(lambda: '"RESOLVED"' in watch.log, "the watch tells the end")
+    kinds = [json.loads(line)["event"]["kind"] for line in watch.log.splitlines() if line.startswith("{")]
+    assert kinds == ["OPENED", "ACKNOWLEDGED", "RESOLVED"]
     assert sender.post("/integrations/v1/alertmanager/unknown/", notification("k")) == 404
     sender.close()
 
@@ -129,7 +137,7 @@ def test_upgraded_in_place(previous: Path, processes: Processes, folder: Path) -
         assert sender.post(integration.url, notification("before")) == 200
 
         stack.daemon.stop()
-        stack._trees["tocsind"] = ROOT
+        stack.trees["tocsind"] = ROOT
         stack.start_daemon()
         until(lambda: sender.post(integration.url, notification("after")) == 200, "it is taken")
 
@@ -137,7 +145,7 @@ def test_upgraded_in_place(previous: Path, processes: Processes, folder: Path) -
         assert [path.name.split("-2")[0] for path in (stack.data / "backups").iterdir()] == ["before-0004-telling"]
 
         stack.daemon.stop()
-        stack._trees["tocsind"] = previous
+        stack.trees["tocsind"] = previous
         stack.start_daemon()
         assert stack.daemon.wait() == 1
         assert "the file is at migration" in stack.logs()

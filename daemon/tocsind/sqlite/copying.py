@@ -46,8 +46,10 @@ def stamp(now: int) -> str:
 
 def open_to_read(path: Path) -> sqlite3.Connection:
     """Opens a file that others may be writing. Raises OSError or sqlite3.Error where that cannot be done."""
+    # Says better than SQLite why it cannot. Not for a file that this process has open for writing: to close any other
+    # descriptor of it gives up SQLite's locks (https://www.sqlite.org/howtocorrupt.html, section 2.2).
     with path.open("rb"):
-        pass  # says better than SQLite why it cannot
+        pass
     mode = "mode=ro"
     if not os.access(path.parent, os.W_OK) and not any(Path(f"{path}{end}").exists() for end in COMPANIONS):
         # SQLite wants to make companions. Nobody can write here, so there is nothing that these would protect from.

@@ -1,6 +1,7 @@
 """Files of earlier versions: brought up to date with all that is in them, and backed up before."""
 
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -196,6 +197,31 @@ def test_without_room_nothing_is_touched(tmp_path: Path, monkeypatch: pytest.Mon
 
     assert content(tmp_path) == before
     assert copies(tmp_path) == []
+
+
+def test_a_daemon_that_cannot_back_up_says_so_and_does_not_start(tmp_path: Path) -> None:
+    """The program ends with a line: what is not upgraded, why, and which file could not be written."""
+    make_old_file(OLD[-1], tmp_path / "tocsin.db")
+    before = content(tmp_path)
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "tocsind", "--data", str(tmp_path), "--listen", f"unix:{tmp_path}/s"],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=_no_large_files,
+    )
+
+    assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
+    assert ran.stderr.startswith(f"tocsind: {tmp_path} is not upgraded, as it cannot be backed up before: ")
+    assert "cannot be written: " in ran.stderr
+    assert content(tmp_path) == before | {"tocsind.lock": (tmp_path / "tocsind.lock").read_bytes()}
+    assert copies(tmp_path) == []
+
+
+def _no_large_files() -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
 
 
 def test_a_damaged_file_is_not_migrated(tmp_path: Path) -> None:

@@ -37,9 +37,11 @@ def test_a_backup_is_the_file(data: Path, tmp_path: Path) -> None:
     assert ran.out.startswith(f"backed up {data} to {ran.path}: {size} MB, {groups} alert groups, ")
 
 
-def test_a_backup_can_be_read_where_nobody_can_write(data: Path, tmp_path: Path) -> None:
-    """It has no log of its own that SQLite would want to make a companion for."""
-    path = upkeep("backup", "--data", data, tmp_path / "backups").path
+def test_a_backup_can_be_read_where_nobody_can_write(daemon: RunningDaemon, tmp_path: Path) -> None:
+    """It has no log of its own, as the daemon's file has, for which SQLite would want to make companions."""
+    assert (daemon.folder / "tocsin.db").read_bytes()[18:20] == b"\x02\x02"
+
+    path = upkeep("backup", "--data", daemon.folder, tmp_path / "backups").path
 
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
