@@ -105,7 +105,9 @@ def write_copy(source: sqlite3.Connection, target: Path) -> None:
     try:
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except OSError as error:
-        raise CopyError(f"{target} cannot be made: {error.strerror}") from error
+        raise CopyError(
+            f"{target} cannot be made: {error.strerror}; run this as root or as the owner of its folder"
+        ) from error
     try:
         with closing(sqlite3.connect(target, isolation_level=None)) as connection:
             connection.execute("PRAGMA synchronous = OFF")  # it is brought to disk once, below

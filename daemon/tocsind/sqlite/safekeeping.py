@@ -4,8 +4,9 @@ Rules
 - It is made where a file that has data has migrations to be made, and before anything of it is changed. Without it
   nothing is migrated: who upgrades can go back to the version before, with what was there.
 - Its name says before what and when: `backups/before-0004-telling-20261123T154500Z.db` in the data folder.
-- A start that was broken off while it migrated finds the copy again, and makes no second one: it is the same moment
-  of the file, as the intake clock, the time at which the daemon was last alive, and every number given so far say.
+- A start that was broken off, before the first migration or between two, finds the copy again, and makes no second
+  one: it is of the same moment, as the intake clock, the time at which the daemon was last alive, and every number
+  given so far say. Migrations change none of these. So there is one copy of each upgrade, and room is needed once.
 - Rows that do not agree are told in the log and do not stop an upgrade, as they did not stop the version before; a
   damaged file does.
 - The last three are kept.
@@ -41,7 +42,7 @@ def keep_before(connection: sqlite3.Connection, folder: Path, migration: str, cl
         place.mkdir(mode=0o700, exist_ok=True)
         for left in place.glob(f"before-*{copying.PARTIAL}"):
             copying.remove(left)
-        if any(_same(connection, known) for known in place.glob(f"{step}-*.db")):
+        if any(_same(connection, known) for known in _kept(place)):
             return
         connection.execute("BEGIN")
         try:
@@ -81,15 +82,20 @@ def _kept(place: Path) -> list[Path]:
 
 
 def _same(connection: sqlite3.Connection, copy: Path) -> bool:
-    """Whether a copy is of this very moment of the file."""
+    """Whether a copy is of this very moment of the file, before any of the migrations that were made since."""
     try:
         with closing(copying.open_to_read(copy)) as other:
-            return _moment(connection) == _moment(other)
+            if version(other) > version(connection) or _times(other) != _times(connection):
+                return False
+            given = _numbers(connection)
+            return all(given.get(name, 0) == number for name, number in _numbers(other).items())
     except (OSError, sqlite3.Error):
         return False
 
 
-def _moment(connection: sqlite3.Connection) -> tuple[object, ...]:
-    state = connection.execute("SELECT intake_clock, alive_at FROM daemon_state").fetchall()
-    given = connection.execute("SELECT name, seq FROM sqlite_sequence ORDER BY name").fetchall()
-    return version(connection), state, given
+def _times(connection: sqlite3.Connection) -> list[tuple[int, int]]:
+    return connection.execute("SELECT intake_clock, alive_at FROM daemon_state").fetchall()
+
+
+def _numbers(connection: sqlite3.Connection) -> dict[str, int]:
+    return dict(connection.execute("SELECT name, seq FROM sqlite_sequence"))

@@ -34,6 +34,8 @@ def restore(data: Path, backup: Path, clock: Clock) -> str:
         raise UpkeepError(
             f"there is no data folder {data}: install Tocsin first, or name the right one with --data DIR"
         )
+    if os.statvfs(data).f_flag & os.ST_RDONLY:
+        raise UpkeepError(f"{data} is on a disk that is read-only: see why (dmesg), and have it mounted for writing")
     if not os.access(data, os.W_OK):
         raise UpkeepError(f"{data} may not be written by {user()}: run this as root or as its owner")
     try:

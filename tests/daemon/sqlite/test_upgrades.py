@@ -17,7 +17,7 @@ from running_daemon import RunningDaemon
 from tocsind.domain.units import DAY
 from tocsind.sqlite import copying, soundness
 from tocsind.sqlite.copying import CopyError
-from tocsind.sqlite.migrate import NewerFileError, migrations
+from tocsind.sqlite.migrate import NewerFileError, migrate, migrations
 from tocsind.sqlite.store import Store
 
 OLD = [version for version in VERSIONS if version < migrations()[-1][0]]
@@ -166,6 +166,26 @@ def test_the_same_moment_is_copied_once(tmp_path: Path, clock: FakeClock) -> Non
     change_file(path, "UPDATE daemon_state SET alive_at = alive_at + 1")
     open_and_close(tmp_path, clock)
     assert len(copies(tmp_path)) == 2
+
+    path.write_bytes(old)
+    change_file(path, "UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'events'")
+    open_and_close(tmp_path, clock)
+    assert len(copies(tmp_path)) == 3
+
+
+def test_an_upgrade_that_broke_off_between_two_migrations_has_its_copy(tmp_path: Path, clock: FakeClock) -> None:
+    """What is there is the copy of what was there before the first: none of what is halfway is made."""
+    path = make_old_file(1, tmp_path / "tocsin.db")
+    old = path.read_bytes()
+    open_and_close(tmp_path, clock)
+    path.write_bytes(old)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        migrate(connection, 2)
+
+    made = open_and_close(tmp_path, clock)
+
+    assert made[0].startswith("0003")
+    assert copies(tmp_path) == ["before-0002-api-20260921T141320Z.db"]
 
 
 def test_three_are_kept(tmp_path: Path, clock: FakeClock) -> None:
