@@ -44,6 +44,13 @@ def stamp(now: int) -> str:
     return f"{datetime.fromtimestamp(now // SECOND, UTC):%Y%m%dT%H%M%SZ}"
 
 
+def free_name(folder: Path, prefix: str, now: int) -> Path:
+    """Returns a name for a copy that is made now, which no other bears: two may be made within a second."""
+    while (path := folder / f"{prefix}{stamp(now)}.db").exists():
+        now += SECOND
+    return path
+
+
 def open_to_read(path: Path) -> sqlite3.Connection:
     """Opens a file that others may be writing. Raises OSError or sqlite3.Error where that cannot be done."""
     # Says better than SQLite why it cannot. Not for a file that this process has open for writing: to close any other

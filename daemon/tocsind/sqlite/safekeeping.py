@@ -50,7 +50,7 @@ def keep_before(connection: sqlite3.Connection, folder: Path, migration: str, cl
             # As much again for the log of the migration, which may write every page of the file anew.
             copying.demand_room(place, 2 * needed)
             started = clock.steady()
-            final = place / f"{step}-{copying.stamp(clock.wall())}.db"
+            final = copying.free_name(place, f"{step}-", clock.wall())
             partial = final.with_name(final.name + copying.PARTIAL)
             copying.write_copy(connection, partial)
         finally:

@@ -36,7 +36,7 @@ def backup(data: Path, into: Path, keep: int | None, clock: Clock) -> str:
     with _locked(into):
         for left in into.glob(f"tocsin-*.db{copying.PARTIAL}"):
             copying.remove(left)
-        final = _name(into, clock.wall())
+        final = copying.free_name(into, "tocsin-", clock.wall())
         partial = final.with_name(final.name + copying.PARTIAL)
         try:
             with closing(copying.open_to_read(file)) as connection:
@@ -88,13 +88,6 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _name(folder: Path, now: int) -> Path:
-    """Returns a name that is free; two backups may be made within a second."""
-    while (path := folder / f"tocsin-{copying.stamp(now)}.db").exists():
-        now += SECOND
-    return path
 
 
 def _keep_unsound(partial: Path, final: Path) -> Path:
