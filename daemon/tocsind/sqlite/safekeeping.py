@@ -65,7 +65,8 @@ def keep_before(connection: sqlite3.Connection, folder: Path, migration: str, cl
             raise
         copying.publish(partial, final)
         log.info("backed_up", file=str(final), bytes=needed, seconds=round((clock.steady() - started) / 1e6, 3))
-        for old in _kept(place)[KEPT:]:
+        # The new one stays, whatever the clock says of it.
+        for old in [known for known in _kept(place) if known != final][KEPT - 1 :]:
             copying.remove(old)
     except CopyError as error:
         raise CopyError(f"{folder} is not upgraded, as it cannot be backed up before: {error}") from error

@@ -204,6 +204,14 @@ def test_three_are_kept(tmp_path: Path, clock: FakeClock) -> None:
 
     assert copies(tmp_path) == [*names[2:], "mine.db"]
 
+    path.write_bytes(old)
+    open_and_close(tmp_path, FakeClock(clock.wall() - DAY))  # it jumped back
+    assert [name[-19:] for name in copies(tmp_path)] == [
+        "20260920T141325Z.db",
+        *(name[-19:] for name in names[3:]),
+        "mine.db",
+    ]
+
 
 def test_without_room_nothing_is_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The start is refused, with what is needed and what there is; the old version can go on."""
