@@ -23,6 +23,7 @@ from .routes import routes
 from .templates import templates
 from .tokens import tokens, whoami
 from .up import up
+from .upkeep import backup, check, restore
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
 
@@ -32,14 +33,15 @@ _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, me
 def tocsin() -> None:
     """Ask and steer Tocsin, the on-prem home for alerts.
 
-    `tocsin up` starts a trial; everything else talks to a running daemon.
+    `tocsin up` starts a trial; `tocsin backup`, `restore` and `check` look after the daemon's file, and `tocsin config`
+    after its configuration; everything else talks to a running daemon.
     """
 
 
 for command in (
     *(integrations, routes, templates, groups, notes, heartbeats),
     *(contacts, chains, oncall, messages),
-    *(tokens, whoami, audit, metrics, config, import_, up),
+    *(tokens, whoami, audit, metrics, config, backup, restore, check, import_, up),
 ):
     tocsin.add_command(command)
 

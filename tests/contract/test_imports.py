@@ -96,6 +96,8 @@ ARROWS = {
         "tocsind.metrics",
         "tocsin",
     ],
+    # Looks after a file of which no daemon need be running.
+    "daemon/tocsind/upkeep": ["tocsind.upkeep", "tocsind.sqlite", "tocsind.domain", "tocsind.clock", "tocsin"],
     "daemon/tocsind": ["tocsind", "tocsin"],
     "gateway/tocsin_gateway": ["tocsin_gateway", "tocsin"],
     "cli/tocsin_cli": ["tocsin_cli", "tocsin"],

@@ -62,7 +62,7 @@ class Engine:
         self.clock = clock
         self._lock = FolderLock(folder)
         try:
-            self.store = Store(folder)
+            self.store = Store(folder, clock)
         except BaseException:
             self._lock.release()
             raise

@@ -25,21 +25,34 @@ def migrations() -> list[tuple[int, str, str]]:
     return sorted(found)
 
 
-def migrate(connection: sqlite3.Connection) -> list[str]:
-    """Brings the file up to date; returns the names of the migrations that were made now.
+def version(connection: sqlite3.Connection) -> int:
+    """Returns the number of the last migration that was made in a file; 0 where none was."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def pending(connection: sqlite3.Connection) -> list[tuple[int, str, str]]:
+    """Returns the migrations that are yet to be made in a file, as `migrations` does; changes nothing.
 
     Raises NewerFileError where the file is newer than the program.
     """
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    at = version(connection)
     known = migrations()
-    if version > known[-1][0]:
+    if at > known[-1][0]:
         raise NewerFileError(
-            f"the file is at migration {version}, and this version of tocsind knows {known[-1][0]}: "
-            "it was written by a newer version, which must be used to open it"
+            f"the file is at migration {at}, and this version of tocsind knows {known[-1][0]}: it was written by a "
+            "newer version, which must be used to open it; or restore a backup that was made before the upgrade"
         )
+    return [each for each in known if each[0] > at]
+
+
+def migrate(connection: sqlite3.Connection, last: int | None = None) -> list[str]:
+    """Brings the file up to date, or up to the migration `last`; returns the names of those that were made now.
+
+    Raises NewerFileError where the file is newer than the program.
+    """
     made = []
-    for number, name, text in known:
-        if number > version:
+    for number, name, text in pending(connection):
+        if last is None or number <= last:
             connection.executescript(f"BEGIN IMMEDIATE;\n{text}\nPRAGMA user_version = {number};\nCOMMIT;")
             made.append(name)
     return made

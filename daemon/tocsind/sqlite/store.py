@@ -7,6 +7,8 @@ Rules
 - The settings that were measured not to help (page size, mmap, cache size, checkpoints of our own) stay SQLite's.
 - The file and its companions are readable by their owner only, whatever they were before and whatever the umask: it
   holds the secrets of every integration and of every contact point.
+- A restore that was broken off is finished before anything is opened. A file that is newer than the program is not
+  touched; one that is older is copied before it is migrated, or not migrated.
 """
 
 import os
@@ -17,19 +19,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tocsind.sqlite.migrate import migrate
+import structlog
 
-FILE = "tocsin.db"
+from tocsind.clock import Clock, SystemClock
+from tocsind.sqlite import replacing
+from tocsind.sqlite.migrate import migrate, pending, version
+from tocsind.sqlite.replacing import FILE
+from tocsind.sqlite.safekeeping import keep_before
+
 _CACHED_STATEMENTS = 512
 _ROOM = 256 * 1024
 # Seconds to wait for another process that writes the file, such as the sqlite3 command; senders wait meanwhile.
 _PATIENCE = 1.0
 
+log = structlog.get_logger()
+
 
 class Store:
-    """The file in a data folder. `writer` belongs to whoever has the pen."""
+    """The file in a data folder. `writer` belongs to whoever has the pen.
 
-    def __init__(self, folder: Path) -> None:
+    Raises NewerFileError, CopyError where the file is to be migrated and cannot be backed up before, sqlite3.Error and
+    OSError where it cannot be used.
+    """
+
+    def __init__(self, folder: Path, clock: Clock | None = None) -> None:
+        for name in replacing.finish(folder):
+            log.info("restored", file=str(name))
         self.path = folder / FILE
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         # SQLite makes the companions with the mode of the file; those that are there may have come from a backup.
@@ -45,6 +60,9 @@ class Store:
             cached_statements=_CACHED_STATEMENTS,
         )
         try:
+            to_make = pending(self.writer)
+            if to_make and version(self.writer) > 0:
+                keep_before(self.writer, folder, to_make[0][1], clock or SystemClock())
             self.writer.execute("PRAGMA journal_mode = WAL")
             self.writer.execute("PRAGMA synchronous = FULL")
             self.migrated = migrate(self.writer)

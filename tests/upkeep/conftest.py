@@ -1,0 +1,5 @@
+"""Fixtures of the tests that run real processes."""
+
+from process_fixtures import folder, processes, stack
+
+__all__ = ["folder", "processes", "stack"]
