@@ -27,6 +27,7 @@ def main() -> int:
     signal.set_wakeup_fd(daemon.wakeup_fd, warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: daemon.stop())
+    signal.signal(signal.SIGHUP, lambda *_: daemon.reload())
     return daemon.run()
 
 

@@ -13,7 +13,7 @@ import os
 import queue
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -22,14 +22,17 @@ from tocsind.sqlite.migrate import migrate
 FILE = "tocsin.db"
 _CACHED_STATEMENTS = 512
 _ROOM = 256 * 1024
+# Of SQLite's virtual machine, between two signs of life of a migration: some milliseconds.
+_STEPS = 100_000
 # Seconds to wait for another process that writes the file, such as the sqlite3 command; senders wait meanwhile.
 _PATIENCE = 1.0
 
 
 class Store:
-    """The file in a data folder. `writer` belongs to whoever has the pen."""
+    """The file in a data folder. `writer` belongs to whoever has the pen. `on_progress` is called again and again while
+    migrations are made."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, on_progress: Callable[[], None] = lambda: None) -> None:
         self.path = folder / FILE
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         # SQLite makes the companions with the mode of the file; those that are there may have come from a backup.
@@ -47,7 +50,9 @@ class Store:
         try:
             self.writer.execute("PRAGMA journal_mode = WAL")
             self.writer.execute("PRAGMA synchronous = FULL")
+            self.writer.set_progress_handler(on_progress, _STEPS)
             self.migrated = migrate(self.writer)
+            self.writer.set_progress_handler(None, 0)
             self.writer.execute("PRAGMA foreign_keys = ON")
         except BaseException:
             self.writer.close()
