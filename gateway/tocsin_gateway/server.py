@@ -44,7 +44,7 @@ _log = structlog.get_logger("tocsin_gateway")
 
 
 class Connection(ASGIProtocol):  # type: ignore[misc]
-    """One connection of a sender. `used`: when it was opened, or its last request answered, by the clock of the loop."""
+    """One connection of a sender. `used`: when it was opened, or its last answer was complete, by the loop's clock."""
 
     used = 0.0
 

@@ -57,8 +57,8 @@ def held_up(folder: Path, manager: Manager, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_service_from_start_to_stop(processes: Processes, folder: Path, manager: Manager) -> None:
-    """READY comes when the daemon serves, STATUS says how much is open, the watchdog has its beats, STOPPING comes at
-    SIGTERM; and the courier, or whoever else is started, is told nothing of the manager."""
+    """READY comes when the daemon serves, STATUS says how much is open, the watchdog has its beats, and STOPPING comes
+    at SIGTERM."""
     stack = Stack(processes, folder)
     stack.start_daemon(env=manager.environment | WATCHDOG)
 
