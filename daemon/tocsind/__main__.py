@@ -1,27 +1,24 @@
 """`tocsind`: see config.py for its flags. Exit status 0 after a stop by signal, 1 where it could not start or
 broke, 2 for wrong usage."""
 
-import os
 import signal
 import sqlite3
 import sys
 
+from tocsind import config, log, surroundings
+from tocsind.domain.errors import TocsinError
+from tocsind.main import Main
+from tocsind.rpc.server import ListenError
+from tocsind.sqlite.lock import HeldError
+from tocsind.sqlite.migrate import NewerFileError
+
 
 def main() -> int:
     """Runs the daemon until SIGTERM or SIGINT; returns the exit status. SIGHUP has it read its configuration again."""
-    # gRPC, once imported, has lines of its own on standard error for what it raises, and we say.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    from tocsind import config, log, surroundings
-    from tocsind.domain.errors import TocsinError
-    from tocsind.main import Main
-    from tocsind.rpc.server import ListenError
-    from tocsind.sqlite.lock import HeldError
-    from tocsind.sqlite.migrate import NewerFileError
-
     settings = config.parse(sys.argv[1:])
     log.configure(settings.log_level)
     try:
-        surroundings.check_sockets(settings)
+        surroundings.check_addresses(settings)
         daemon = Main(settings)
     except (HeldError, NewerFileError, ListenError, TocsinError, OSError, sqlite3.Error) as error:
         print(f"tocsind: {surroundings.explain(error, settings.data)}", file=sys.stderr)

@@ -4,14 +4,15 @@ Rules
 - Nothing is mended here, and nothing was changed: a file that is damaged, or whose disk is full, is left as it is.
 - What only the system knows (who may do what, how full the disk is) is looked up when it is told, not before: a check
   beforehand would be another program's truth.
-- The one exception is the folder of a socket. It is looked at before the file is opened, as migrations might be made
-  for a start that fails anyway, and gRPC does not say which folder it means.
+- The one exception are addresses to listen on. They are tried before the file is opened, as migrations might be made
+  for a start that fails anyway; and gRPC does not say why it cannot listen, but in a line of its own on standard error.
 """
 
 import errno
 import os
 import pwd
 import shutil
+import socket
 import sqlite3
 import stat
 from pathlib import Path
@@ -29,21 +30,40 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _DENIED = frozenset({errno.EACCES, errno.EPERM})
 
 
-def check_sockets(config: Config) -> None:
-    """Raises ListenError where the folder of a socket is not there, or something else is in the socket's place."""
+def check_addresses(config: Config) -> None:
+    """Raises ListenError where the daemon cannot listen on an address that it is told."""
     for listener in config.listen:
-        path = listener.socket
-        if path is None:
-            continue
-        # The data folder is made.
-        if path.parent != config.data and not os.path.isdir(path.parent):
-            raise ListenError(
-                f"the folder {path.parent} of the socket is not there: make it (systemd does by RuntimeDirectory=), or "
-                "choose another socket (--listen)"
-            )
-        # Not Path's own exists, which raises where a folder may not be looked into.
-        if os.path.exists(path) and not path.is_socket():
-            raise ListenError(f"{path} is no socket and in the way of one: move it, or choose another (--listen)")
+        if listener.socket is None:
+            _check_port(listener.address)
+        else:
+            _check_path(listener.socket, config.data)
+
+
+def _check_port(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, place in found:
+            with socket.socket(family, kind, protocol) as trial:
+                # As gRPC does: connections of an earlier daemon that are ending do not matter.
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                trial.bind(place)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise ListenError(f"cannot listen on {address}: {why}: choose another address (--listen)") from None
+
+
+def _check_path(path: Path, data: Path) -> None:
+    # The data folder is made. Not Path's own exists, which raises where a folder may not be looked into.
+    if path.parent != data and not os.path.isdir(path.parent):
+        raise ListenError(
+            f"the folder {path.parent} of the socket is not there: make it (systemd does by RuntimeDirectory=), or "
+            "choose another socket (--listen)"
+        )
+    if path.parent != data and not os.access(path.parent, os.W_OK | os.X_OK, effective_ids=True):
+        raise ListenError(_denied(path.parent))
+    if os.path.exists(path) and not path.is_socket():
+        raise ListenError(f"{path} is no socket and in the way of one: move it, or choose another (--listen)")
 
 
 def explain(error: Exception, data: Path) -> str:

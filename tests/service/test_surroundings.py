@@ -230,12 +230,30 @@ def test_something_is_in_the_way_of_the_socket(folder: Path) -> None:
 
 
 def test_a_port_that_is_taken(folder: Path) -> None:
-    """gRPC's own lines do not come in between."""
+    """gRPC's own lines do not come in between, and nothing is made."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         said = refused(folder / "data", "--listen", address)
 
-    assert f"tocsind: cannot listen on {address}: another program does, " in said
+    assert said == f"tocsind: cannot listen on {address}: address already in use: choose another address (--listen)"
+    assert list(folder.iterdir()) == []
+
+
+def test_an_address_of_another_machine(folder: Path) -> None:
+    """The system's reason is told."""
+    said = refused(folder / "data", "--listen", "192.0.2.1:7000", "--insecure-plain-tcp")
+
+    assert "cannot listen on 192.0.2.1:7000: cannot assign requested address: choose another" in said
+
+
+def test_the_folder_of_the_socket_belongs_to_another(folder: Path, anybody: list[str]) -> None:
+    """Whose it is."""
+    (folder / "run").mkdir(mode=0o755)
+    foreign(folder / "run")
+
+    said = refused(folder / "data", "--listen", f"unix:{folder}/run/tocsind.sock", within=anybody)
+
+    assert said.startswith(f"tocsind: {folder}/run: root may not write there: it belongs to nobody, with mode 0755")
 
 
 def test_a_file_where_the_folder_should_be(folder: Path) -> None:

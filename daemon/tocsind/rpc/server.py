@@ -199,14 +199,8 @@ class Server:
                 server.add_secure_port(listener.address, server_credentials(self._tls))
             else:
                 server.add_insecure_port(listener.address)
-        except TlsError as error:
+        except (RuntimeError, TlsError) as error:
             raise ListenError(f"cannot listen on {listener.address}: {error}") from None
-        except RuntimeError:
-            # gRPC does not say more.
-            raise ListenError(
-                f"cannot listen on {listener.address}: another program does, it is no address of this machine, or this "
-                "user may not: choose another (--listen)"
-            ) from None
         finally:
             os.umask(before)
         if path is not None:
