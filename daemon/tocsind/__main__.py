@@ -5,7 +5,8 @@ import signal
 import sqlite3
 import sys
 
-from tocsind import config, log
+from tocsind import config, log, surroundings
+from tocsind.domain.errors import TocsinError
 from tocsind.main import Main
 from tocsind.rpc.server import ListenError
 from tocsind.sqlite.lock import HeldError
@@ -13,20 +14,19 @@ from tocsind.sqlite.migrate import NewerFileError
 
 
 def main() -> int:
-    """Runs the daemon until SIGTERM or SIGINT; returns the exit status."""
+    """Runs the daemon until SIGTERM or SIGINT; returns the exit status. SIGHUP has it read its configuration again."""
     settings = config.parse(sys.argv[1:])
     log.configure(settings.log_level)
     try:
+        surroundings.check_addresses(settings)
         daemon = Main(settings)
-    except (HeldError, NewerFileError, ListenError, OSError) as error:
-        print(f"tocsind: {error}", file=sys.stderr)
-        return 1
-    except sqlite3.Error as error:
-        print(f"tocsind: {settings.data}: the file cannot be used: {error}", file=sys.stderr)
+    except (HeldError, NewerFileError, ListenError, TocsinError, OSError, sqlite3.Error) as error:
+        print(f"tocsind: {surroundings.explain(error, settings.data)}", file=sys.stderr)
         return 1
     signal.set_wakeup_fd(daemon.wakeup_fd, warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: daemon.stop())
+    signal.signal(signal.SIGHUP, lambda *_: daemon.reload())
     return daemon.run()
 
 

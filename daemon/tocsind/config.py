@@ -24,7 +24,8 @@ class Config:
     without a slash at its end. `tls`: for TCP. `insecure_plain_tcp`: whether TCP may do without beyond loopback.
     `rate_limit`: notifications, and beats, that an integration may send in 5 minutes unless it says otherwise;
     `total_rate_limit`: notifications that all may send; 0 is no limit. `webhook_networks`: the private networks that
-    webhooks and calendars may be at, as CIDR. `log_level`: one of `log.LEVELS`."""
+    webhooks and calendars may be at, as CIDR. `log_level`: one of `log.LEVELS`. `courier`: the socket at which a
+    courier is; without it the daemon starts one. `settings`: all of this as it was told, which can be read again."""
 
     data: Path
     listen: tuple[Listener, ...]
@@ -35,6 +36,8 @@ class Config:
     rate_limit: int = DEFAULT_LIMIT
     total_rate_limit: int = DEFAULT_TOTAL_LIMIT
     webhook_networks: tuple[str, ...] = ()
+    courier: Path | None = None
+    settings: Settings | None = None
 
 
 def parse(arguments: Sequence[str]) -> Config:
@@ -74,6 +77,8 @@ def of_settings(settings: Settings) -> Config:
         settings["rate_limit"],
         settings["total_rate_limit"],
         settings["webhook_networks"],
+        Path(settings["courier"]) if settings["courier"] is not None else None,
+        settings,
     )
 
 

@@ -17,9 +17,20 @@ import structlog
 
 LEVELS = ("debug", "info")
 
+_BY_LEVEL = {level: structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()])
+             for level in LEVELS}  # fmt: skip
+# Of this class are all loggers, which are made once and kept. So a level that changes is a method of it that changes.
+_Leveled = type("_Leveled", (_BY_LEVEL["debug"],), {})
+
+
+def set_level(level: str) -> None:
+    """Writes what is of one of `LEVELS` or above it, from now on."""
+    _Leveled.debug = _BY_LEVEL[level].debug  # type: ignore[attr-defined]  # it has one
+
 
 def configure(level: str) -> None:
     """Sets up structured logs for this process, from one of `LEVELS` upwards."""
+    set_level(level)
     renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
     if sys.stderr.isatty():
         # structlog's default shows the values of all variables with a traceback, secrets among them.
@@ -32,7 +43,7 @@ def configure(level: str) -> None:
             structlog.processors.format_exc_info if not sys.stderr.isatty() else _as_it_is,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        wrapper_class=_Leveled,
         logger_factory=structlog.PrintLoggerFactory(_Lenient(sys.stderr)),  # type: ignore[arg-type]  # it only prints
         cache_logger_on_first_use=True,
     )

@@ -157,6 +157,12 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _socket(text: str) -> str:
+    if not text.startswith("/") or len(os.fsencode(text)) > MAX_SOCKET_PATH:
+        raise ValueError(f"must be a path from / on, of at most {MAX_SOCKET_PATH} bytes, not {text!r}")
+    return text
+
+
 def _network(text: str) -> str:
     try:
         return str(ipaddress.ip_network(text))
@@ -240,6 +246,14 @@ SETTINGS: Final = (
         "Private, loopback and link-local networks that webhooks and calendars may be at (none: only public addresses)",
         reloads=True,
         flag="webhook-network",
+    ),
+    Setting(
+        "daemon",
+        "courier",
+        _text("/run/tocsin-courier/socket", _socket),
+        None,
+        "The socket of a courier, which does all that goes out over the network, as a service of its own (a process of "
+        "the daemon)",
     ),
     Setting(
         "daemon",
@@ -408,6 +422,13 @@ class Settings(Mapping[str, Any]):
         return len(self._values)
 
 
+def differences(section: str, running: Mapping[str, Any], read: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Returns which settings of a process are another now than it runs with: those that a reload takes, and those that
+    need a restart."""
+    changed = [setting for setting in of_section(section) if running[setting.key] != read[setting.key]]
+    return [each.key for each in changed if each.reloads], [each.key for each in changed if not each.reloads]
+
+
 def resolve(
     section: str, program: str, description: str, arguments: Sequence[str], environment: Mapping[str, str]
 ) -> Settings:
@@ -517,7 +538,9 @@ def _toml(setting: Setting) -> str:
         return str(default)
     if isinstance(default, str):
         return f'"{default}"'
-    return f'["{setting.kind.shape}"]' if setting.kind.many else f'"/etc/tocsin/{setting.key}"'
+    if setting.kind.many:
+        return f'["{setting.kind.shape}"]'
+    return f'"{setting.kind.shape}"' if setting.kind.shape.startswith("/") else f'"/etc/tocsin/{setting.key}"'
 
 
 def _wrapped(text: str) -> list[str]:

@@ -48,16 +48,20 @@ ARROWS = {
     "daemon/tocsind/ical/reading.py": ["tocsind.ical.lines", "tocsind.ical.wire", "tocsind.domain.shift"],
     "daemon/tocsind/ical/lines.py": [],
     "daemon/tocsind/ical/wire.py": [],
+    # What systemd is told, and hands over, is for the processes to say and to take, not for their parts.
+    "daemon/tocsind/systemd.py": ["tocsind.clock", "tocsind.domain.units"],
     "daemon/tocsind/courier": [
         "tocsind.courier",
         "tocsind.domain",
         "tocsind.child",
         "tocsind.clock",
         "tocsind.metrics",
+        "tocsind.systemd",
     ],
     # What runs in the courier's process knows nothing of the daemon but how to read its clock, and what the two say to
     # each other.
-    "daemon/tocsind/courier/__main__.py": ["tocsind.courier.worker"],
+    "daemon/tocsind/courier/__main__.py": ["tocsind.courier.worker", "tocsind.courier.listener"],
+    "daemon/tocsind/courier/listener.py": ["tocsind.courier.process", "tocsind.clock", "tocsind.systemd"],
     "daemon/tocsind/courier/worker.py": [*COURIER, *(f"tocsind.courier.{each}" for each in ("fetch", "services"))],
     **{f"daemon/tocsind/courier/{name}.py": COURIER for name in ("exchange", "fetch", "services", "webhook")},
     "daemon/tocsind/courier/addresses.py": ["tocsind.courier.deadline"],

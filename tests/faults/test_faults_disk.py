@@ -123,7 +123,7 @@ def test_a_daemon_killed_on_a_full_disk() -> None:
         assert "Traceback" not in stack.daemon.log
         ballast.unlink()
         if not stack.daemon.running:
-            assert f"tocsind: {stack.data}: the file cannot be used" in stack.daemon.log
+            assert f"tocsind: {stack.data}: the disk is full: make room" in stack.daemon.log
             stack.start_daemon()
         stack.wait_ready()
         until(lambda: _post(stack, integration, "taken again").status == 200, "a notification is taken")

@@ -53,7 +53,7 @@ def test_options_reach_the_server(
     served: list[Any] = []
 
     class Server:
-        def __init__(self, bind: str, load_app: Any, logging: str) -> None:
+        def __init__(self, bind: str, load_app: Any, logging: str, reload_logging: Any) -> None:
             served.append((bind, *load_app(), logging))
 
         def run(self) -> None:

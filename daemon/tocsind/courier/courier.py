@@ -10,6 +10,8 @@ Rules
   others, the process is replaced: errands go to a new one, and the old one ends when it has nothing under way any more.
 - So is a process that has answered nothing else either since it was given such an errand: it may be stopped, or a
   defect keeps it busy, and messages have few attempts to lose.
+- Where it is a service of its own, it is connected to instead of started, with the same rules: what was under way fails
+  when the connection breaks, and while there is nothing at the socket there is a pause between two attempts.
 - One thread does all of it. What is called when an outcome is there runs in it, and must be quick.
 """
 
@@ -21,13 +23,14 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
+from pathlib import Path
 
 import msgspec
 import structlog
 
 from tocsind.clock import Clock
 from tocsind.courier.deadline import Deadline
-from tocsind.courier.process import Broken, Process, UnderWay, errand_frame
+from tocsind.courier.process import Broken, Connection, Process, UnderWay, errand_frame
 from tocsind.courier.wire import MOST_UNDER_WAY, Errand, Fetch, HttpRequest, Outcome
 from tocsind.domain.units import SECOND
 from tocsind.metrics import Metrics
@@ -51,10 +54,12 @@ log = structlog.get_logger()
 
 class Courier:
     """Runs errands in a process of its own, which is started when there is first something to do. Any thread may ask.
-    `networks` are the private networks that webhooks may reach, as CIDR."""
+    `networks` are the private networks that webhooks may reach, as CIDR; others may be put in their place at any time.
+    `path` is the socket at which the process is, if it is not to be a child of this one."""
 
-    def __init__(self, clock: Clock, metrics: Metrics, networks: Sequence[str] = ()) -> None:
+    def __init__(self, clock: Clock, metrics: Metrics, networks: Sequence[str] = (), path: Path | None = None) -> None:
         self.networks = list(networks)
+        self._path = path
         self._clock = clock
         self._metrics = metrics
         self._lock = threading.Lock()
@@ -65,8 +70,8 @@ class Courier:
         self._waits.setblocking(False)
         self._wakes.setblocking(False)
         # From here on, of the thread's alone; others may look at `_processes`.
-        self._processes: tuple[Process, ...] = ()
-        self._current: Process | None = None
+        self._processes: tuple[Connection, ...] = ()
+        self._current: Connection | None = None
         self._numbers = itertools.count(1)
         self._bad_starts = 0
         self._pause = Deadline(0.0)
@@ -95,8 +100,8 @@ class Courier:
         return self.send(errand).result()
 
     def pids(self) -> list[int]:
-        """Returns the ids of the processes that there are."""
-        return [process.pid for process in self._processes]
+        """Returns the ids of the processes that there are, as children of this one."""
+        return [process.pid for process in self._processes if process.pid is not None]
 
     def close(self) -> None:
         """Ends the process; what is under way is answered."""
@@ -160,7 +165,7 @@ class Courier:
                 self._lose(process, str(broken))
         self._retire()
 
-    def _serve(self, process: Process, events: int) -> None:
+    def _serve(self, process: Connection, events: int) -> None:
         try:
             # What it said before it ended still counts.
             if events & selectors.EVENT_READ:
@@ -194,13 +199,13 @@ class Courier:
             else:
                 process.give(number, content, under_way)
 
-    def _start(self) -> Process | None:
+    def _start(self) -> Connection | None:
         if self._pause.took() < self._pause.seconds:
             return None
         try:
-            process = Process()
+            process = Process() if self._path is None else Connection(self._path)
         except OSError as error:
-            self._failed_to_start(str(error))
+            self._failed_to_start(f"{self._path}: {error.strerror}" if self._path else str(error))
             return None
         self._current = process
         self._processes += (process,)
@@ -224,7 +229,7 @@ class Courier:
             if process is not self._current and not process.busy:
                 self._drop(process, ENDED)
 
-    def _lose(self, process: Process, reason: str) -> None:
+    def _lose(self, process: Connection, reason: str) -> None:
         """Of a process that is of no more use."""
         count = process.busy
         was_current = process is self._current
@@ -237,7 +242,7 @@ class Courier:
         else:
             self._failed_to_start(f"{reason}: {how}")
 
-    def _drop(self, process: Process, answer: str) -> str:
+    def _drop(self, process: Connection, answer: str) -> str:
         self._processes = tuple(each for each in self._processes if each is not process)
         if process is self._current:
             self._current = None

@@ -1,6 +1,9 @@
-"""One courier process, as the daemon sees it: started, given errands, listened to, ended.
+"""One courier process, as the daemon sees it: started or found at a socket, given errands, listened to, ended.
 
 Rules
+- A `Process` is a child of the daemon's. A `Connection` is to one that the listener (listener.py) starts at the other
+  end of a unix socket, which systemd may open before there is a listener: it is the same program, and ends with its
+  connection as a child ends with its socket.
 - It inherits (`child.py`) the environment only where that is about reaching others: proxies and certificate
   authorities, the language and the time zone (mails have a date). It has no file but its socket.
   Nothing secret is in its command line or its environment, but a proxy's password if the daemon's own holds one.
@@ -57,24 +60,27 @@ class UnderWay:
         self.deadline = Deadline(getattr(self.errand, "timeout", USUAL_SECONDS) + GRACE)
 
 
-class Process:
-    """A process. `stuck` is how many of its errands were given up and have not ended since. `mute`: one was given up,
-    and it has answered nothing at all since that was given to it."""
+class Connection:
+    """A connection to a process at a socket. `stuck` is how many of its errands were given up and have not ended since.
+    `mute`: one was given up, and it has answered nothing at all since that was given to it.
 
-    def __init__(self) -> None:
-        """Starts it, without waiting until it is ready; OSError where the system refuses."""
-        ours, its = socket.socketpair()
+    Nothing is said about who may be at the other end: the modes of the socket and of its folder are the gate.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Connects, without waiting until it is ready; OSError where there is none."""
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        made.setblocking(False)
         try:
-            self._popen = child.start(
-                "tocsind.courier", stdin=its.fileno(), stdout=subprocess.DEVNULL, environment=environment()
-            )
-        except BaseException:
-            ours.close()
+            made.connect(str(path))
+        except OSError:
+            made.close()
             raise
-        finally:
-            its.close()
-        ours.setblocking(False)
-        self.link = ours
+        self._set_up(made)
+
+    def _set_up(self, link: socket.socket) -> None:
+        link.setblocking(False)
+        self.link = link
         self.ready = False
         self.mute = False
         self._heard = Deadline(0.0)
@@ -85,9 +91,9 @@ class Process:
         self._given_up: set[int] = set()
 
     @property
-    def pid(self) -> int:
-        """Its process id."""
-        return int(self._popen.pid)
+    def pid(self) -> int | None:
+        """Its process id, where it is a child."""
+        return None
 
     @property
     def stuck(self) -> int:
@@ -159,11 +165,7 @@ class Process:
     def end(self) -> str:
         """Ends it; returns how it ended."""
         self.link.close()
-        # It ends with its socket; but one that does not is not waited for.
-        with contextlib.suppress(OSError):
-            self._popen.kill()
-        status = self._popen.wait()
-        return signal.Signals(-status).name if status < 0 else f"status {status}"
+        return "disconnected"
 
     def _understood(self, body: bytes) -> Iterator[tuple[UnderWay, Outcome]]:
         self._heard = Deadline(0.0)
@@ -186,6 +188,41 @@ class Process:
     @staticmethod
     def _is_over(deadline: Deadline) -> bool:
         return deadline.took() >= deadline.seconds
+
+
+class Process(Connection):
+    """A child."""
+
+    def __init__(self) -> None:
+        """Starts it, without waiting until it is ready; OSError where the system refuses."""
+        ours, its = socket.socketpair()
+        try:
+            self._popen = start_child(its)
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            its.close()
+        self._set_up(ours)
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id."""
+        return int(self._popen.pid)
+
+    def end(self) -> str:
+        """Ends it; returns how it ended."""
+        self.link.close()
+        # It ends with its socket; but one that does not is not waited for.
+        with contextlib.suppress(OSError):
+            self._popen.kill()
+        status = self._popen.wait()
+        return signal.Signals(-status).name if status < 0 else f"status {status}"
+
+
+def start_child(link: socket.socket) -> "subprocess.Popen[bytes]":
+    """Starts a courier at the other end of a socket. OSError where the system refuses."""
+    return child.start("tocsind.courier", stdin=link.fileno(), stdout=subprocess.DEVNULL, environment=environment())
 
 
 def errand_frame(number: int, errand: Errand) -> bytes:

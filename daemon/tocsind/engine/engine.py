@@ -45,7 +45,9 @@ class Engine:
     """Opens a data folder: HeldError where another daemon has it, NewerFileError where a newer version wrote it.
 
     `on_health` is told, by whoever writes, when the file cannot be written any more and when it can be again;
-    `on_broken`, when the writer ended by a defect: memory can only be trusted again after a restart.
+    `on_broken`, when the writer ended by a defect: memory can only be trusted again after a restart; `on_beat`, after
+    each of its turns in which it looked at the time; `on_progress`, while the file is migrated. `courier` is the socket
+    at which a courier is, where it is none of the daemon's own.
     """
 
     def __init__(
@@ -56,13 +58,16 @@ class Engine:
         on_broken: Callable[[], None],
         limits: Limits,
         webhook_networks: Sequence[str] = (),
+        courier: Path | None = None,
+        on_beat: Callable[[], None] = lambda: None,
+        on_progress: Callable[[], None] = lambda: None,
     ) -> None:
         sys.setswitchinterval(_SWITCH_INTERVAL)
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         self.clock = clock
         self._lock = FolderLock(folder)
         try:
-            self.store = Store(folder, clock)
+            self.store = Store(folder, clock, on_progress)
         except BaseException:
             self._lock.release()
             raise
@@ -72,7 +77,7 @@ class Engine:
         self.metrics = Metrics(outcomes, (reason.name.lower() for reason in ResolveReason))
         self.memory = Memory(clock, self.store.writer, self.metrics, limits)
         self.renderer = Renderer(clock, self.metrics)
-        self.courier = Courier(clock, self.metrics, webhook_networks)
+        self.courier = Courier(clock, self.metrics, webhook_networks, courier)
         self.reader = Reader()
         self.changes = Changes()
         self._ticker = Ticker(self.memory)
@@ -86,6 +91,7 @@ class Engine:
             on_broken=on_broken,
             has_room=self.store.has_room,
             metrics=self.metrics,
+            on_beat=on_beat,
         )
         self.metrics.registry.register(Figures(self.memory, self.store, self._writer))
         self._writer.start()
@@ -95,6 +101,11 @@ class Engine:
         self.refresher.start()
         self._postman = Postman(self)
         self._postman.start()
+
+    @property
+    def trouble(self) -> str:
+        """Why the file cannot be written, or nothing."""
+        return self._writer.trouble
 
     def change(
         self,

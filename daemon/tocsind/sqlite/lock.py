@@ -6,6 +6,7 @@ ends. The kernel gives the lock back when the process ends, however it ends; a l
 nothing. The file holds the number of the process, so that the one that is refused can say who holds it.
 """
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -27,8 +28,10 @@ class FolderLock:
             os.close(self._file)
             who = f"process {holder}" if holder else "another process"
             raise HeldError(f"the data folder {folder} is in use by {who}: another tocsind is running on it") from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        # On a full disk there is no room for the number; what is on it can be read all the same.
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         """Gives the folder back."""

@@ -15,7 +15,7 @@ import os
 import queue
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -29,6 +29,8 @@ from tocsind.sqlite.safekeeping import keep_before
 
 _CACHED_STATEMENTS = 512
 _ROOM = 256 * 1024
+# Of SQLite's virtual machine, between two signs of life of a migration: some milliseconds.
+_STEPS = 100_000
 # Seconds to wait for another process that writes the file, such as the sqlite3 command; senders wait meanwhile.
 _PATIENCE = 1.0
 
@@ -36,13 +38,16 @@ log = structlog.get_logger()
 
 
 class Store:
-    """The file in a data folder. `writer` belongs to whoever has the pen.
+    """The file in a data folder. `writer` belongs to whoever has the pen. `on_progress` is called again and again
+    while migrations are made.
 
     Raises NewerFileError, CopyError where the file is to be migrated and cannot be backed up before, sqlite3.Error and
     OSError where it cannot be used.
     """
 
-    def __init__(self, folder: Path, clock: Clock | None = None) -> None:
+    def __init__(
+        self, folder: Path, clock: Clock | None = None, on_progress: Callable[[], None] = lambda: None
+    ) -> None:
         for name in replacing.finish(folder):
             log.info("restored", file=str(name))
         self.path = folder / FILE
@@ -65,7 +70,9 @@ class Store:
                 keep_before(self.writer, folder, to_make[0][1], clock or SystemClock())
             self.writer.execute("PRAGMA journal_mode = WAL")
             self.writer.execute("PRAGMA synchronous = FULL")
+            self.writer.set_progress_handler(on_progress, _STEPS)
             self.migrated = migrate(self.writer)
+            self.writer.set_progress_handler(None, 0)
             self.writer.execute("PRAGMA foreign_keys = ON")
         except BaseException:
             self.writer.close()

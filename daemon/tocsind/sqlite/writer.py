@@ -15,10 +15,12 @@ Rules
   again: there is no state of being broken to get out of.
 - What a transaction means for memory (timers, caches) is done in `after_commit`, never before: memory follows the file.
 - With any job, and in a thread of its own at least every tick, `tick` is asked for jobs that are due: timers run here,
-  so their order with everything else is the order of the file.
+  so their order with everything else is the order of the file. A turn in which that was done and that has ended, also
+  one that could not write, is a beat of the pulse (`on_beat`): what hangs has none.
 - `now` is one wall-clock time for the whole transaction, `steady` one monotonic time.
-- The writer is the daemon's pulse: `healthy` says whether the last transaction could be committed. After a failure the
-  disk must also have some room: on one that is nearly full, small transactions succeed and large ones do not.
+- The writer is the daemon's pulse: `healthy` says whether the last transaction could be committed, `trouble` why not.
+  After a failure the disk must also have some room: on one that is nearly full, small transactions succeed and large
+  ones do not.
 - A defect outside of any job (in what is done after a commit, in a tick) leaves memory behind the file. Nothing more is
   written, everything that waits is answered with UNAVAILABLE, and `on_broken` is called: a restart rebuilds memory.
 """
@@ -105,6 +107,7 @@ class Writer:
         on_broken: Callable[[], None],
         has_room: Callable[[], bool],
         metrics: Metrics,
+        on_beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._connection = connection
         self._clock = clock
@@ -115,6 +118,7 @@ class Writer:
         self._on_broken = on_broken
         self._has_room = has_room
         self._metrics = metrics
+        self._on_beat = on_beat
         self._context = Context()
         self._queue: queue.SimpleQueue[Entry] = queue.SimpleQueue()
         self._pen = threading.Lock()
@@ -124,6 +128,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="ticks", daemon=True)
         self._next_tick = 0
         self.healthy = True
+        self.trouble = ""
 
     def start(self) -> None:
         """Starts to tick."""
@@ -177,14 +182,18 @@ class Writer:
 
     def _take_turn(self) -> None:
         entries = self._gather()
+        ticks = False
         try:
             steady = self._clock.steady()
-            if steady >= self._next_tick:
+            ticks = steady >= self._next_tick
+            if ticks:
                 self._next_tick = steady + TICK
                 if not self._stopping:
                     entries.extend(self._tick())
             if entries:
                 self._transact(entries)
+            if ticks:
+                self._on_beat()
         except Exception:
             log.exception("the writer broke")
             with self._gate:
@@ -223,6 +232,7 @@ class Writer:
             if not self.healthy and self._has_room():
                 log.info("the file can be written again")
                 self.healthy = True
+                self.trouble = ""
                 self._on_health(True)
             transaction.committed()
             self._on_commit(transaction)
@@ -269,6 +279,7 @@ class Writer:
 
     def _undo(self, entries: list[Entry], error: sqlite3.Error) -> None:
         self._metrics.failed_transactions.inc()
+        self.trouble = str(error)
         if self.healthy:
             log.error("the file cannot be written", error=str(error))
             self.healthy = False

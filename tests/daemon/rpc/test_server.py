@@ -226,7 +226,7 @@ def test_a_file_that_is_no_database_is_refused(folder: Path) -> None:
     status, said = Process(folder).end()
 
     assert status == 1
-    assert "the file cannot be used" in said
+    assert "the file is damaged" in said
     assert "Traceback" not in said
 
 
