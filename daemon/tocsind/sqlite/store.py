@@ -67,7 +67,9 @@ class Store:
         try:
             to_make = pending(self.writer)
             if to_make and version(self.writer) > 0:
+                on_progress()
                 keep_before(self.writer, folder, to_make[0][1], clock or SystemClock())
+                on_progress()
             self.writer.execute("PRAGMA journal_mode = WAL")
             self.writer.execute("PRAGMA synchronous = FULL")
             self.writer.set_progress_handler(on_progress, _STEPS)
