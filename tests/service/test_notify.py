@@ -158,7 +158,7 @@ def test_migrations_ask_for_more_time(folder: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(migrate, "migrations", lambda: [*known, (9999, "9999_slow.sql", slow)])
     asked: list[None] = []
 
-    Store(folder, lambda: asked.append(None)).close()
+    Store(folder, on_progress=lambda: asked.append(None)).close()
 
     assert len(asked) > 10
     with sqlite3.connect(folder / "tocsin.db") as connection:
