@@ -5,7 +5,7 @@
 # - The program lies in /usr/lib/tocsin, an environment made by pip from the lock and moved: nothing in the package
 #   names the folder that it was built in. Compiled modules tie it to one minor version of Python, and the package says
 #   so.
-# - TOCSIN_DEB_VERSION overrides the version, for tests of upgrades.
+# - DEBFULLNAME and DEBEMAIL are who answers for the package: whoever builds it.
 # - What dpkg must be able to do again after an interruption is in the maintainer scripts, not here.
 set -euo pipefail
 umask 022
@@ -18,7 +18,8 @@ for program in dpkg-deb strip; do
     command -v "$program" >/dev/null || stop "there is no $program; on Debian: apt-get install dpkg-dev binutils"
 done
 
-version=${TOCSIN_DEB_VERSION:-$(sed -n 's/^version = "\(.*\)"$/\1/p' "$repository/pyproject.toml" | head -1)-1}
+version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$repository/pyproject.toml" | head -1)-1
+maintainer="${DEBFULLNAME:-Whoever built this package} <${DEBEMAIL:-tocsin@localhost}>"
 architecture=$(dpkg --print-architecture)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -61,12 +62,10 @@ install -D -m 644 "$repository/systemd/tmpfiles.d/tocsin.conf" "$root/usr/lib/tm
 doc=$root/usr/share/doc/tocsin
 install -d "$doc/examples"
 install -m 644 "$repository"/systemd/examples/*.conf "$doc/examples"
-gzip -9n <"$repository/CHANGELOG.md" >"$doc/CHANGELOG.md.gz"
-sed -e "s|@version@|$version|" -e "s|@date@|$(date -R -u -d "@$SOURCE_DATE_EPOCH")|" \
+gzip -9n <"$repository/CHANGELOG.md" >"$doc/changelog.gz"
+sed -e "s|@version@|$version|" -e "s|@maintainer@|$maintainer|" -e "s|@date@|$(date -R -u -d "@$SOURCE_DATE_EPOCH")|" \
     "$repository/systemd/debian/changelog" | gzip -9n >"$doc/changelog.Debian.gz"
-if [ -s "$repository/systemd/debian/lintian-overrides" ]; then
-    install -D -m 644 "$repository/systemd/debian/lintian-overrides" "$root/usr/share/lintian/overrides/tocsin"
-fi
+install -D -m 644 "$repository/systemd/debian/lintian-overrides" "$root/usr/share/lintian/overrides/tocsin"
 
 for script in preinst postinst prerm postrm; do
     install -m 755 "$repository/systemd/debian/$script" "$root/DEBIAN/$script"
@@ -74,6 +73,7 @@ done
 echo /etc/tocsin/tocsin.toml >"$root/DEBIAN/conffiles"
 size=$(du -sk --apparent-size --exclude=DEBIAN "$root" | cut -f1)
 sed -e "s|@version@|$version|" -e "s|@architecture@|$architecture|" -e "s|@size@|$size|" \
+    -e "s|@maintainer@|$maintainer|" \
     -e "s|@python@|$minor|" -e "s|@next_python@|3.$((${minor#3.} + 1))|" \
     "$repository/systemd/debian/control" >"$root/DEBIAN/control"
 (cd "$root" && find . -path ./DEBIAN -prune -o -type f -printf '%P\0' | LC_ALL=C sort -z | xargs -0 md5sum) \

@@ -42,9 +42,10 @@ def main() -> None:
     for distribution in sorted(metadata.distributions(), key=lambda each: each.metadata["Name"].lower()):
         name = distribution.metadata["Name"]
         if name != "tocsin":
-            folder = str(distribution.locate_file("")).partition("/usr/lib/tocsin/")[2]
-            module = (distribution.read_text("RECORD") or "").split("/", 1)[0]
-            print(f"\nFiles: usr/lib/tocsin/{folder}/{module}*")
+            folder = "usr/lib/tocsin/" + str(distribution.locate_file("")).partition("/usr/lib/tocsin/")[2]
+            # The first part of each path; what is above this folder are programs, which the package leaves out.
+            places = sorted({file.parts[0] for file in distribution.files or []} - {"..", "__pycache__"})
+            print("\nFiles:", "\n ".join(f"{folder}/{place}*" for place in places))
             print(f"Copyright: the authors of {name} {distribution.version}")
             print(f"License: {licence(distribution)}")
     print(OURS, end="")
