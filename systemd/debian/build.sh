@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `make deb`: a Debian package in build/, for the architecture and the Python of this machine.
+# `make deb`: a Debian package in build/ (or the folder named), for the architecture and the Python of this machine.
 #
 # Rules
 # - The program lies in /usr/lib/tocsin, an environment made by pip from the lock and moved: nothing in the package
@@ -82,8 +82,9 @@ if grep -rlF "$folder" "$root"; then
     stop "these files name the folder that they were built in"
 fi
 
-mkdir -p "$repository/build"
-package=$repository/build/tocsin_${version}_$architecture.deb
+out=${1:-$repository/build}
+mkdir -p "$out"
+package=$out/tocsin_${version}_$architecture.deb
 find "$root" -newermt "@$SOURCE_DATE_EPOCH" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
 dpkg-deb --root-owner-group -Zxz -z"${TOCSIN_DEB_XZ:-6}" --build "$root" "$package.new" >/dev/null
 mv -f "$package.new" "$package"
