@@ -172,6 +172,7 @@ def main() -> int:
     """Runs it; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--can", action="store_true", help="only say whether this machine can run it")
+    parser.add_argument("--only", nargs="+", default=[], metavar="CHECK", help="these alone; they need those before")
     wanted = parser.parse_args()
     why_not = missing()
     if why_not or wanted.can:
@@ -193,6 +194,7 @@ def main() -> int:
         )
         result = folder / "result"
         result.mkdir()
+        (result / "only").write_text(" ".join(wanted.only))
         binds = {
             "/checks": HERE,
             "/packages": folder,

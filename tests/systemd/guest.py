@@ -133,7 +133,8 @@ def post(name: str) -> int:
 
 
 class Load:
-    """Senders that send without a pause, each over a new connection, as long as the `with` lasts."""
+    """Senders that send one after another, each over a new connection, as long as the `with` lasts. They leave room for
+    what is tested on a machine with few processors."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -141,12 +142,16 @@ class Load:
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._send, args=(number,)) for number in range(4)]
         self.statuses: list[int] = []
+        self.sent: set[str] = set()
 
     def _send(self, sender: int) -> None:
         count = 0
         while not self._over.is_set():
             count += 1
-            self.statuses.append(ask("POST", self._url, notification(f"{self._name}-{sender}-{count % 10}")))
+            name = f"{self._name}-{sender}-{count % 10}"
+            self.statuses.append(ask("POST", self._url, notification(name)))
+            self.sent.add(name)
+            time.sleep(0.02)
 
     def __enter__(self) -> "Load":
         for thread in self._threads:
@@ -280,7 +285,8 @@ def alertmanager_is_heard() -> None:
     with open("/tmp/alertmanager.log", "wb") as log:
         alertmanager = subprocess.Popen(["prometheus-alertmanager", *arguments], stdout=log, stderr=log)
     try:
-        until(lambda: ask("GET", "/-/ready", port=9093) == 200, "Alertmanager is ready")
+        until(lambda: ask("GET", "/-/ready", port=9093) == 200 or alertmanager.poll() is not None, "it is ready")
+        assert alertmanager.poll() is None, Path("/tmp/alertmanager.log").read_text()
         alert = json.dumps([{"labels": {"alertname": "FromAlertmanager"}}]).encode()
         assert ask("POST", "/api/v2/alerts", alert, port=9093) == 200
         until(lambda: any("FromAlertmanager" in title for title in titles()), "the group is there")
@@ -292,7 +298,7 @@ def alertmanager_is_heard() -> None:
 @check
 def templates_are_rendered() -> None:
     """The process that renders starts and keeps its limits within the unit's."""
-    run("tocsin", "templates", "set", "Checks", "title", "--template", "rendered {{ payload.groupLabels.alertname }}")
+    run("tocsin", "templates", "set", "Checks", "title", "rendered {{ payload.groupLabels.alertname }}")
     try:
         assert post("template") == 200
         assert "rendered template" in titles(), titles()
@@ -310,9 +316,7 @@ def gateway_restart_loses_nothing() -> None:
         run("systemctl", "reload", "tocsin-gateway.service")
         time.sleep(1)
     assert set(load.counts) == {200}, load.counts
-    assert {f"restart-{sender}-{n}" for sender in range(4) for n in range(10)} <= {
-        group["labels"]["alertname"] for group in groups() if "labels" in group
-    } or len(load.statuses) < 40
+    assert load.sent <= {group["title"] for group in groups()}
 
 
 @check
@@ -621,7 +625,7 @@ def make_uninstall_keeps_the_data() -> None:
 def main() -> int:
     """Runs them all; returns the exit status."""
     outcomes: dict[str, str] = {}
-    wanted = (RESULT / "only").read_text().split() if (RESULT / "only").exists() else None
+    wanted = (RESULT / "only").read_text().split()
     for each in CHECKS:
         if wanted and each.__name__ not in wanted:
             continue
