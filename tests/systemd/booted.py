@@ -2,8 +2,8 @@
 
 Rules
 - Root, debootstrap and systemd-nspawn are needed; `--can` says in a line what is missing, with exit status 1.
-- What takes long is kept between runs, in TOCSIN_TEST_CACHE (/var/tmp/tocsin-test): the root, made once and never written
-  to (the container's writes go to memory), and the wheels that the locks name.
+- What takes long is kept between runs, in TOCSIN_TEST_CACHE (/var/tmp/tocsin-test): the root, made once and never
+  written to (the container's writes go to memory), and the wheels that the locks name.
 - The container has no network, no link to the host but the folders named below, and a PID namespace of its own, which
   takes everything with it that ran inside. Its control groups are removed whatever happens.
 - build/test-systemd.json says what passed. The exit status is 0 only if everything did.

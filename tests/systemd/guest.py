@@ -1,7 +1,7 @@
 """What is checked in the booted machine: booted.py runs this there, as root, with nothing but the standard library.
 
 Each check is a function, in an order in which one leaves the machine as the next wants it. What failed is printed and
-does not keep the others from being run. /result/result.json has the outcomes, and the exit status is 0 where all passed.
+does not keep the others from being run. /result/result.json has the outcomes; the exit status is 0 where all passed.
 """
 
 import contextlib
@@ -560,7 +560,9 @@ VERSIONS: Final = Path("/opt/tocsin/versions")
 @check
 def make_install_killed_and_run_again() -> None:
     """An installation that was killed is finished by running it again; it starts nothing, and says how to."""
-    killed_once(install(), lambda: list(VERSIONS.glob("*/lib/python3*/site-packages/grpc")), "packages are put in place")
+    killed_once(
+        install(), lambda: list(VERSIONS.glob("*/lib/python3*/site-packages/grpc")), "packages are put in place"
+    )
     assert not Path("/etc/systemd/system/tocsind.service").exists()
     said = finished(install())
     assert "systemctl enable --now" in said
