@@ -200,7 +200,9 @@ def main() -> int:
             "/packages": folder,
             "/wheels": found,
             "/tree": REPOSITORY,
+            # A Go program needs no library that the root does not have, but this one a template beside it.
             "/usr/bin/prometheus-alertmanager": Path(shutil.which("prometheus-alertmanager") or ""),
+            "/usr/share/prometheus/alertmanager": Path("/usr/share/prometheus/alertmanager"),
         }
         status = boot(place, binds, result)
         report = result / "result.json"

@@ -74,6 +74,10 @@ def journal(unit: str) -> str:
     return run("journalctl", "--no-pager", "--output=cat", f"--unit={unit}")
 
 
+REFUSED: Final[list[str]] = []
+"""Why there was no answer, for those who read what failed."""
+
+
 def ask(method: str, path: str, body: bytes | None = None, port: int = 8080) -> int:
     """The status of an answer, over a connection of its own; 0 where there was none."""
     path = re.sub(r"^http://[^/]*", "", path)
@@ -83,7 +87,8 @@ def ask(method: str, path: str, body: bytes | None = None, port: int = 8080) -> 
         response = connection.getresponse()
         response.read()
         return response.status
-    except (OSError, http.client.HTTPException):
+    except (OSError, http.client.HTTPException) as error:
+        REFUSED.append(f"{method} {path[:20]} at {time.strftime('%T')}: {error!r}")
         return 0
     finally:
         connection.close()
@@ -154,6 +159,7 @@ class Load:
             time.sleep(0.02)
 
     def __enter__(self) -> "Load":
+        REFUSED.clear()
         for thread in self._threads:
             thread.start()
         time.sleep(0.5)
@@ -167,7 +173,9 @@ class Load:
 
     @property
     def counts(self) -> dict[int, int]:
-        """How many answers of each status there were; 0 is no answer."""
+        """How many answers of each status there were; 0 is no answer, and why is printed."""
+        if 0 in self.statuses:
+            print(*REFUSED, sep="\n", flush=True)
         return {status: self.statuses.count(status) for status in sorted(set(self.statuses))}
 
 
