@@ -10,6 +10,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -511,6 +512,22 @@ def removal_keeps_the_data() -> None:
     run("dpkg", "--install", "/packages/new.deb")
     until(ready, "it is ready")
     assert kept <= titles()
+
+
+@check
+def file_of_an_earlier_version_is_backed_up_and_migrated() -> None:
+    """A package that meets the file of a version before backs it up, beside it, before it is changed."""
+    run("systemctl", "stop", "tocsind.service")
+    for file in DATA.glob("tocsin.db*"):
+        file.unlink()
+    with contextlib.closing(sqlite3.connect(DATA / "tocsin.db")) as connection:
+        connection.executescript(Path("/tree/tests/daemon/sqlite/old_files/0001.sql").read_text())
+    run("sh", "-c", f"chown tocsin:tocsin {DATA}/tocsin.db*")
+    run("systemctl", "start", "tocsind.service")
+    until(ready, "it is ready")
+    (kept,) = (DATA / "backups").glob("before-*.db")
+    assert mode(kept) == "600 tocsin:tocsin"
+    assert groups(), "what was in the file is there"
 
 
 @check
