@@ -32,7 +32,10 @@ flock --nonblock 9 || stop "another installation is under way in $prefix"
 
 # The program.
 tools=$(mktemp -d)
-trap 'rm -rf "$tools"' EXIT
+new=
+switched=
+# What was not switched to is of no use to anybody.
+trap 'rm -rf "$tools"; [ -n "$switched" ] || rm -rf "$new"' EXIT
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$repository/pyproject.toml" | head -1)
 before=$(readlink "$prefix/current" || true)
 new=$(mktemp -d "$prefix/versions/$version.XXXXXX")
@@ -67,6 +70,7 @@ fi
 
 # The switch: from here on the new version is the one that starts.
 ln -sfn "${new#"$prefix/"}" "$prefix/current.new"
+switched=yes
 mv -fT "$prefix/current.new" "$prefix/current"
 units /etc/systemd/system "$prefix/current"
 for program in tocsin tocsind tocsin-gateway; do

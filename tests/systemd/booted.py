@@ -59,9 +59,11 @@ def missing() -> str | None:
     for program in ("systemd-nspawn", "debootstrap", "dpkg-deb", "lintian", "strip", "prometheus-alertmanager"):
         if shutil.which(program) is None:
             return f"there is no {program}"
-    version = subprocess.run([PYTHON, "-c", "import sys; print(sys.version_info[:2])"], capture_output=True, text=True)
-    if version.stdout.strip() != "(3, 11)":
-        return f"the package is built with this machine's {PYTHON}, which must be 3.11 as in Debian 12"
+    script = "import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))"
+    if not Path(PYTHON).exists() or subprocess.run([PYTHON, "-c", script], stderr=subprocess.DEVNULL).returncode:
+        return f"the package is built with this machine's {PYTHON}, which must be 3.11 with venv, as in Debian 12"
+    if subprocess.run(["unshare", "--pid", "--fork", "--mount", "true"], stderr=subprocess.DEVNULL).returncode:
+        return "namespaces cannot be made"
     if not os.access("/sys/fs/cgroup", os.W_OK):
         return "control groups cannot be made"
     return None

@@ -545,6 +545,7 @@ def purge_removes_the_data_and_keeps_backups() -> None:
     assert not DATA.exists()
     assert not CONFIGURATION.exists()
     assert list(BACKUPS.glob("*.db"))
+    assert not list(Path("/etc/systemd/system").glob("*.wants/tocsin*")), "a link is left"
 
 
 # make install
