@@ -215,6 +215,8 @@ def main() -> int:
         (BUILD / "test-systemd.json").write_text(json.dumps(checks, indent=1) + "\n")
         if (journal := result / "journal").exists():
             shutil.copy(journal, BUILD / "test-systemd.journal")
+    for check, outcome in checks.items():
+        print(f"{check}: {outcome}")
     failed = [check for check, outcome in checks.items() if outcome != "passed"]
     print(f"{len(checks) - len(failed)} of {len(checks)} passed in {time.monotonic() - began:.0f} s", end="")
     print(f"; failed: {', '.join(failed)}; build/test-systemd.journal has the rest" if failed else "")

@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -409,6 +410,45 @@ def people_are_told_by_the_courier() -> None:
         until(lambda: any("told-again" in body for body in got), "the message of the new courier arrives")
         run("tocsin", "chains", "delete", "All", "--yes")
         run("tocsin", "contacts", "delete", "Receiver", "--yes")
+
+
+@check
+def tcp_with_tls_and_credentials() -> None:
+    """By the examples that come with the package, the gateway speaks with the daemon over TCP with TLS and a token; the
+    key and the token are files of root's."""
+    tls = Path("/etc/tocsin/tls")
+    tls.mkdir(mode=0o700)
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    run(*make.split(), "-keyout", str(tls / "daemon.key"), "-out", str(tls / "daemon.crt"))
+    shutil.copy(tls / "daemon.crt", tls / "ca.crt")
+    token = Path("/etc/tocsin/gateway.token")
+    token.touch(mode=0o600)
+    token.write_text(tocsin("tokens", "create", "--role", "gateway", "--name", "over-tcp")["secret"])
+    examples, good = Path("/usr/share/doc/tocsin/examples"), CONFIGURATION.read_text()
+    own_ca = re.sub(
+        r"^#(LoadCredential=ca|Environment=)", r"\1", (examples / "tocsin-gateway-tcp.conf").read_text(), flags=re.M
+    )
+    try:
+        configure(("listen", '["unix:/run/tocsin/tocsind.sock", "127.0.0.1:9095"]'), ("target", '"localhost:9095"'))
+        drop_in("tocsind.service", "tcp", (examples / "tocsind-tcp.conf").read_text())
+        drop_in("tocsin-gateway.service", "tcp", own_ca)
+        run("systemctl", "restart", *SERVICES)
+        until(ready, "it is ready")
+        assert ":2387" in Path("/proc/net/tcp").read_text(), "nobody listens at port 9095"
+        assert post("over-tcp") == 200
+        # A token that does not hold: the gateway is refused, so it was the token that let it in.
+        token.write_text("wrong")
+        run("systemctl", "restart", "tocsin-gateway.service")
+        assert post("without-token") == 503
+    finally:
+        CONFIGURATION.write_text(good)
+        for unit in SERVICES:
+            Path(f"/etc/systemd/system/{unit}.d/tcp.conf").unlink(missing_ok=True)
+        run("systemctl", "daemon-reload")
+        run("systemctl", "restart", *SERVICES)
+        shutil.rmtree(tls)
+        token.unlink()
+        until(ready, "it is ready")
 
 
 @check
