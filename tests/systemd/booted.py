@@ -206,10 +206,13 @@ def main() -> int:
             "/usr/bin/prometheus-alertmanager": Path(shutil.which("prometheus-alertmanager") or ""),
             "/usr/share/prometheus/alertmanager": Path("/usr/share/prometheus/alertmanager"),
         }
-        status = boot(place, binds, result)
+        try:
+            status = boot(place, binds, result)
+            said = lintian.communicate()[0]
+        finally:
+            lintian.kill()
         report = result / "result.json"
         checks = json.loads(report.read_text()) if report.exists() else {}
-        said = lintian.communicate()[0]
         checks["lintian"] = "passed" if lintian.returncode == 0 else said
         BUILD.mkdir(exist_ok=True)
         (BUILD / "test-systemd.json").write_text(json.dumps(checks, indent=1) + "\n")
