@@ -42,7 +42,7 @@ $ sudo systemctl reload tocsind tocsin-gateway
 - **Flags** that take a list are given once for each item, those without a value are switched on by being there. In a
   variable, items of a list are separated by spaces, and a switch is `true` or `false`. An empty variable says nothing.
 - **Secrets** do not stand in it: settings name [files that hold them](install.md#secrets). In an installation it
-  belongs to root, and the group `tocsin` may read it.
+  belongs to root, and whoever is on the machine may read it.
 
 ## Reload or restart
 

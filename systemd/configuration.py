@@ -13,8 +13,10 @@ from typing import Final
 from tocsin import configuration
 
 SET: Final = {
-    # The default is for a trial; here the gateway and the command line look for it in the runtime folder.
-    ("daemon", "listen"): '["unix:/run/tocsin/tocsind.sock"]',
+    # The default is for a trial. Here the command line looks for it in the runtime folder, and the gateway has a socket
+    # of its own, where it may deliver and no more.
+    ("daemon", "listen"): '["unix:/run/tocsin/tocsind.sock", "unix:/run/tocsin-gateway/daemon.sock,role=gateway"]',
+    ("gateway", "target"): '"unix:/run/tocsin-gateway/daemon.sock"',
 }
 
 SHOWN: Final = {

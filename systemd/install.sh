@@ -60,11 +60,11 @@ systemd-tmpfiles --create /etc/tmpfiles.d/tocsin.conf
 [ -d /var/lib/tocsin ] || install -d -m 700 -o tocsin -g tocsin /var/lib/tocsin
 
 # The configuration.
-[ -d /etc/tocsin ] || install -d -m 750 -o root -g tocsin /etc/tocsin
+[ -d /etc/tocsin ] || install -d -m 755 /etc/tocsin
 if [ ! -e "$configuration" ]; then
     "$new/bin/python" "$repository/systemd/configuration.py" >"$configuration.new"
-    chown root:tocsin "$configuration.new"
-    chmod 640 "$configuration.new"
+    # It holds no secrets, and two users read it.
+    chmod 644 "$configuration.new"
     mv -f "$configuration.new" "$configuration"
 fi
 

@@ -70,8 +70,8 @@ def make_install_killed_and_run_again() -> None:
     assert "systemctl enable --now" in said
     assert not active("tocsind.service")
     assert len(list(VERSIONS.iterdir())) == 1, "what the first left is still there"
-    assert mode(CONFIGURATION) == "640 root:tocsin"
-    assert mode("/etc/tocsin") == "750 root:tocsin"
+    assert mode(CONFIGURATION) == "644 root:root"
+    assert mode("/etc/tocsin") == "755 root:root"
     assert mode(DATA) == "700 tocsin:tocsin"
     run("/usr/local/bin/tocsin", "config", "check")
     run(*next(line for line in said.splitlines() if "systemctl enable --now tocsin-courier" in line).split())

@@ -53,7 +53,7 @@ def upgrade_keeps_everything() -> None:
     assert run("dpkg-query", "--show", "--showformat=${Version}", "tocsin").endswith("+later")
     assert kept <= titles()
     assert CONFIGURATION.read_text() == configured
-    assert mode(CONFIGURATION) == "640 root:tocsin"
+    assert mode(CONFIGURATION) == "644 root:root"
 
 
 @check

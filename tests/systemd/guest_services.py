@@ -51,7 +51,9 @@ def package_installs_and_starts() -> None:
     assert mode("/run/tocsin") == "750 tocsin:tocsin"
     assert mode("/run/tocsin/tocsind.sock") == "660 tocsin:tocsin"
     assert mode("/run/tocsin-courier/socket") == "660 root:tocsin"
-    assert mode(CONFIGURATION) == "640 root:tocsin"
+    assert mode("/run/tocsin-gateway") == "2750 tocsin:tocsin-gateway"
+    assert mode("/run/tocsin-gateway/daemon.sock") == "660 tocsin:tocsin-gateway"
+    assert mode(CONFIGURATION) == "644 root:root"
     assert mode(BACKUPS) == "700 tocsin:tocsin"
     run("tocsin", "config", "check")
     assert "enabled" in run("systemctl", "is-enabled", *SERVICES)

@@ -133,14 +133,15 @@ def packaged() -> str:
 
 
 def test_packaged_configuration_sets_what_units_need() -> None:
-    """It has no mistake, shows every setting, and sets only that the daemon listens where the gateway looks for it."""
+    """It has no mistake, shows every setting, and sets only where the daemon listens, for people and for the
+    gateway."""
     text = packaged()
     found, wrong = configuration.read_text(text, "tocsin.toml")
 
     assert wrong == []
-    assert found == {("daemon", "listen"): ("unix:/run/tocsin/tocsind.sock",)}
-    (target,) = (each.default for each in configuration.of_section("gateway") if each.key == "target")
-    assert [target] == tomllib.loads(text)["daemon"]["listen"]
+    target = "unix:/run/tocsin-gateway/daemon.sock"
+    (usual,) = (each.default for each in configuration.of_section("gateway") if each.key == "target")
+    assert found == {("daemon", "listen"): (usual, f"{target},role=gateway"), ("gateway", "target"): target}
     for setting in configuration.SETTINGS:
         assert re.search(rf"^#?{setting.key} = ", text, re.MULTILINE), setting.key
 
