@@ -107,6 +107,13 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
 
     async def _shutdown(self) -> None:
         self._pausing = None
+        # asyncio drops a connection that it has accepted but not yet handed to a protocol when its server is closed: stop
+        # to accept first, and let it finish with those.
+        for server in self.servers:
+            for listener in server.sockets:
+                self.loop.remove_reader(listener.fileno())
+        for _ in range(5):
+            await asyncio.sleep(0)
         for server in self.servers:
             server.close()
         stop = self.loop.time()

@@ -2,7 +2,7 @@
 
 Rules
 - `SETTINGS` is the one table. The flags of both processes, their variables in the environment, the commented file that
-  an installation gets (systemd/tocsin.toml) and docs/configuration.md are made of it.
+  an installation gets (systemd/configuration.py) and docs/configuration.md are made of it.
 - A flag overrides a variable, that overrides the file, that the default. A list is overridden as a whole.
 - The file is TOML, one for both processes: each reads its own section. It is read where `--config` or TOCSIN_CONFIG
   names it, and nowhere else: a trial on a machine with an installation must not take the installation's settings.
