@@ -20,6 +20,7 @@ from pathlib import Path
 from tocsind.config import Config
 from tocsind.domain.errors import TocsinError
 from tocsind.rpc.server import ListenError
+from tocsind.sqlite.copying import CopyError
 from tocsind.sqlite.lock import HeldError
 from tocsind.sqlite.replacing import FILE
 
@@ -79,7 +80,8 @@ def _explain(error: Exception, data: Path) -> str:
         return _full(data) if _is_full(data) else f"{file}: {error.message}"
     if isinstance(error, sqlite3.Error):
         return _of_sqlite(error, data, file)
-    if isinstance(error, OSError) and not isinstance(error, ListenError):
+    # These say themselves what to do.
+    if isinstance(error, OSError) and not isinstance(error, ListenError | CopyError):
         return _of_the_system(error, data)
     return str(error)
 

@@ -107,8 +107,8 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
 
     async def _shutdown(self) -> None:
         self._pausing = None
-        # asyncio drops a connection that it has accepted but not yet handed to a protocol when its server is closed: stop
-        # to accept first, and let it finish with those.
+        # asyncio drops a connection that it has accepted but not yet handed to a protocol when its server is closed:
+        # stop to accept first, and let it finish with those.
         for server in self.servers:
             for listener in server.sockets:
                 self.loop.remove_reader(listener.fileno())
