@@ -49,7 +49,7 @@ SECTIONS: dict[str, Callable[[Run], None]] = {
 def main() -> None:
     """Reads the command line and runs the sections."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="shorter and less exact: under 4 minutes instead of 18")
+    parser.add_argument("--quick", action="store_true", help="shorter and less exact: under 4 minutes instead of 19")
     parser.add_argument("--only", nargs="+", choices=SECTIONS, metavar="NAME", help=f"of {', '.join(SECTIONS)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the figures as JSON")
     parser.add_argument("--folder", type=Path, help="where to put temporary files, about 4 GB (a folder for such)")
