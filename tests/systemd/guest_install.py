@@ -115,6 +115,14 @@ def package_refuses_beside_make_install() -> None:
 
 
 @check
+def purge_of_a_package_that_was_removed_before_spares_it() -> None:
+    """What purging a package runs, long after `make install` took over: the data is not the package's any more."""
+    run("sh", "/tree/systemd/debian/postrm", "purge")
+    assert (DATA / "tocsin.db").exists()
+    assert active(*SERVICES)
+
+
+@check
 def make_uninstall_keeps_the_data() -> None:
     """Uninstalling takes away the program and its units, and says what it kept."""
     said = run("/tree/systemd/uninstall.sh")
