@@ -18,6 +18,12 @@ services=(tocsind.service tocsin-courier.service tocsin-gateway.service)
 
 [ "$(id -u)" = 0 ] || stop "must be run by root: sudo make install"
 [[ $prefix =~ ^/[A-Za-z0-9._/-]+$ ]] || stop "PREFIX must be an absolute path without spaces, not '$prefix'"
+# One spelling: what runs is known by its path.
+prefix=$(realpath -ms "$prefix")
+case $prefix/ in
+    /root/* | /home/* | /run/* | /tmp/* | /var/tmp/*)
+        stop "$prefix is a place that services cannot read, or that is emptied (ProtectHome=, PrivateTmp=)" ;;
+esac
 for program in systemctl systemd-sysusers systemd-tmpfiles flock; do
     command -v "$program" >/dev/null || stop "there is no $program: this installs for systemd"
 done
@@ -79,6 +85,11 @@ done
 
 booted() { [ -d /run/systemd/system ]; }
 booted && systemctl daemon-reload
+
+# A package that was removed and not purged still has the configuration in its list.
+if [ "$(dpkg-query --show --showformat='${db:Status-Status}' tocsin 2>/dev/null)" = config-files ]; then
+    echo "Do not purge the package that was here (apt-get purge tocsin): dpkg would remove $configuration." >&2
+fi
 
 # What nobody needs any more: neither the new one, nor the one before, nor one that a process still runs from.
 for old in "$prefix"/versions/*; do

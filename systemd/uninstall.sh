@@ -6,12 +6,13 @@ source "$(dirname "$0")/venv.sh"
 prefix=${PREFIX:-/opt/tocsin}
 [ "$(id -u)" = 0 ] || stop "must be run by root: sudo make uninstall"
 [[ $prefix =~ ^/[A-Za-z0-9._/-]+$ ]] || stop "PREFIX must be an absolute path without spaces, not '$prefix'"
-# The prefix is removed whole, so it must be one of ours.
+prefix=$(realpath -ms "$prefix")
 [ -d "$prefix/versions" ] || stop "there is no Tocsin in $prefix; set PREFIX"
 
 names=()
 for unit in "$repository"/systemd/*.service "$repository"/systemd/*.socket "$repository"/systemd/*.timer; do
-    names+=("${unit##*/}")
+    # Of one that is not there systemctl would disable and stop none.
+    [ ! -e "/etc/systemd/system/${unit##*/}" ] || names+=("${unit##*/}")
 done
 if [ -d /run/systemd/system ]; then
     # Sockets and timers among them: nothing starts a service again that was stopped.
