@@ -57,6 +57,22 @@ def upgrade_keeps_everything() -> None:
 
 
 @check
+def upgrade_with_a_mistake_in_the_configuration_leaves_what_runs() -> None:
+    """Where the new version does not take the configuration, nothing is restarted into it, and it says so."""
+    configured, pid = CONFIGURATION.read_text(), main_pid()
+    CONFIGURATION.write_text(f"{configured}\n[daemom]\n")
+    try:
+        said = run("dpkg", "--install", "/packages/new.deb")
+        assert "was not restarted" in said
+        assert main_pid() == pid
+        assert post("configuration-with-a-mistake") == 200
+    finally:
+        CONFIGURATION.write_text(configured)
+    run("systemctl", "restart", "tocsind.service", "tocsin-courier.service", "tocsin-gateway.service")
+    until(ready, "it is ready")
+
+
+@check
 def removal_keeps_the_data() -> None:
     """Removing the package keeps data and configuration, and installing it again goes on with both."""
     kept = titles()
