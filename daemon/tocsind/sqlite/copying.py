@@ -145,6 +145,8 @@ def verify(path: Path, what: str) -> int:
                 raise UnsoundError(f"{what} is not sound: {problems[0]}; see what `tocsin check` says of it", problems)
             return soundness.count_groups(connection)
     except sqlite3.Error as error:
+        if not soundness.is_of_the_file(error):
+            raise CopyError(f"the copy of {what} cannot be verified: {error}; make room, then try again") from error
         raise CopyError(f"{what} is damaged: {error}; see what `tocsin check` says of it") from error
 
 
