@@ -15,6 +15,10 @@ from tocsind.sqlite.migrate import NewerFileError
 
 def main() -> int:
     """Runs the daemon until SIGTERM or SIGINT; returns the exit status. SIGHUP has it read its configuration again."""
+    # Until there is somebody to reload: unhandled, SIGHUP ends a process, and systemd takes that for an end in peace,
+    # after which it starts none. Not SIG_IGN, which children would inherit.
+    early: list[int] = []
+    signal.signal(signal.SIGHUP, lambda number, _: early.append(number))
     settings = config.parse(sys.argv[1:])
     log.configure(settings.log_level)
     try:
@@ -27,6 +31,8 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: daemon.stop())
     signal.signal(signal.SIGHUP, lambda *_: daemon.reload())
+    if early:
+        daemon.reload()
     return daemon.run()
 
 

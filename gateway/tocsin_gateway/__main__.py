@@ -59,8 +59,9 @@ def of_settings(settings: Settings) -> Config:
     files: dict[str, Path | None] = {}
     for key in ("token_file", "ca_file", "cert_file", "key_file"):
         files[key] = Path(settings[key]) if settings[key] is not None else None
-        if files[key] is not None and not Path(settings[key]).is_file():
-            raise Mistake(f"{key}: there is no file {settings[key]}")
+        # Not Path's own is_file, which raises where a folder may not be looked into: that would end a reload, and all.
+        if files[key] is not None and not os.path.isfile(settings[key]):
+            raise Mistake(f"{key}: there is no file {settings[key]}, or it is not open to this user")
     if (files["cert_file"] is None) != (files["key_file"] is None):
         raise Mistake("cert_file and key_file go together")
     if settings["insecure_plaintext"] and (files["ca_file"] or files["cert_file"]):

@@ -332,6 +332,8 @@ def read_text(text: str, name: str) -> tuple[dict[tuple[str, str], Any], list[st
     except tomllib.TOMLDecodeError as error:
         what, line = _toml_error(str(error), text)
         raise Mistake(f"{name}:{line}: {what}") from None
+    except (ValueError, RecursionError) as error:  # tomllib lets these out: numbers too long, brackets too deep
+        raise Mistake(f"{name}: cannot be read as TOML: {error}") from None
     places = _places(text)
     found: dict[tuple[str, str], Any] = {}
     wrong: list[tuple[int, str]] = []

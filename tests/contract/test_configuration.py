@@ -47,6 +47,13 @@ def test_a_mistake_says_file_line_and_key(text: str, line: int, message: str) ->
         assert message in wrong[0]
 
 
+@pytest.mark.parametrize("text", ["a = " + "[" * 5_000, "[daemon]\nrate_limit = " + "1" * 5_000])
+def test_what_the_reader_cannot_take_is_a_mistake(text: str) -> None:
+    """What makes the reader itself fail is told as any other mistake: a reload must not end a process over it."""
+    with pytest.raises(Mistake, match=r"^tocsin.toml: cannot be read as TOML: "):
+        configuration.read_text(text, "tocsin.toml")
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [

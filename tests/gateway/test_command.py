@@ -87,6 +87,7 @@ def test_the_limit_of_open_files_is_raised() -> None:
     ("arguments", "message"),
     [
         (["--token-file", "/nowhere/token"], "token_file: there is no file /nowhere/token"),
+        (["--token-file", "/" + "a" * 300], "token_file: there is no file /aaa"),
         (["--cert-file", "FILE"], "cert_file and key_file go together"),
         (["--insecure-plaintext", "--ca-file", "FILE"], "means no TLS, but files for TLS are given"),
     ],

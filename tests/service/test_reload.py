@@ -2,6 +2,8 @@
 
 import json
 import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +203,18 @@ def test_no_request_is_lost_over_reloads(stack: Stack) -> None:
     print("over reloads:", dict(load.statuses))
     assert set(load.statuses) == {200}
     assert_nothing_lost(stack, load, integration)
+
+
+def test_a_reload_during_the_start(configured: Configured, manager: Manager) -> None:
+    """It does not end the daemon, which takes it when it serves."""
+    configured.write()
+    configured.data.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(configured.data / "tocsin.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")  # the start waits for it
+        configured.start_daemon(env=manager.environment)
+        manager.wait_for("EXTEND_TIMEOUT_USEC=")
+        configured.daemon.send(signal.SIGHUP)
+        other.execute("ROLLBACK")
+
+    manager.wait_for("READY=1")
+    until(lambda: lines(configured.daemon, "reloaded"), "it was reloaded")

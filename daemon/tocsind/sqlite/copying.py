@@ -13,7 +13,7 @@ import errno
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,8 @@ from tocsind.sqlite import soundness
 
 PARTIAL = ".partial"
 COMPANIONS = ("-wal", "-shm", "-journal")
+# Of SQLite's virtual machine, between two signs of life: some milliseconds.
+STEPS = 100_000
 _SLACK = 8 * 1024 * 1024
 """Bytes of a disk that are left to others."""
 
@@ -130,13 +132,15 @@ def write_copy(source: sqlite3.Connection, target: Path) -> None:
         raise
 
 
-def verify(path: Path, what: str) -> int:
+def verify(path: Path, what: str, on_progress: Callable[[], None] | None = None) -> int:
     """Looks whether the copy at `path` is sound; returns how many alert groups it holds.
 
     Raises CopyError where it is damaged, UnsoundError where its rows do not agree; `what` is the file that was copied.
+    `on_progress` is called again and again.
     """
     try:
         with opened_to_check(path) as connection:
+            connection.set_progress_handler(on_progress, STEPS)
             damage = soundness.damage(connection)
             if damage:
                 raise CopyError(f"{what} is damaged: {damage[0]}; see what `tocsin check` says of it")
@@ -145,6 +149,8 @@ def verify(path: Path, what: str) -> int:
                 raise UnsoundError(f"{what} is not sound: {problems[0]}; see what `tocsin check` says of it", problems)
             return soundness.count_groups(connection)
     except sqlite3.Error as error:
+        if not soundness.is_of_the_file(error):
+            raise CopyError(f"the copy of {what} cannot be verified: {error}; make room, then try again") from error
         raise CopyError(f"{what} is damaged: {error}; see what `tocsin check` says of it") from error
 
 

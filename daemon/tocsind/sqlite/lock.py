@@ -20,7 +20,9 @@ class FolderLock:
     """Holds a data folder from construction to `release`; raises HeldError where another process has it."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = os.open(folder / "tocsind.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        # Root takes it too, for a restore, and gives it away: what a link points to is not to be written or given.
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._file = os.open(folder / "tocsind.lock", flags, 0o640)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

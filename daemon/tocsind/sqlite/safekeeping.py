@@ -14,6 +14,7 @@ Rules
 
 import re
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -31,8 +32,15 @@ _NAME = re.compile(r"before-\d{4}-.+-(\d{8}T\d{6}Z)\.db")
 log = structlog.get_logger()
 
 
-def keep_before(connection: sqlite3.Connection, folder: Path, migration: str, clock: Clock) -> None:
+def keep_before(
+    connection: sqlite3.Connection,
+    folder: Path,
+    migration: str,
+    clock: Clock,
+    on_progress: Callable[[], None] = lambda: None,
+) -> None:
     """Makes a copy of the file of `connection`, which is in `folder`, before the migration with this name.
+    `on_progress` is called again and again: a start that is ended as it takes too long would begin anew for ever.
 
     Raises CopyError where there can be none; then nothing was changed.
     """
@@ -53,10 +61,11 @@ def keep_before(connection: sqlite3.Connection, folder: Path, migration: str, cl
             final = copying.free_name(place, f"{step}-", clock.wall())
             partial = final.with_name(final.name + copying.PARTIAL)
             copying.write_copy(connection, partial)
+            on_progress()
         finally:
             connection.execute("ROLLBACK")
         try:
-            copying.verify(partial, f"the file in {folder}")
+            copying.verify(partial, f"the file in {folder}", on_progress)
         except UnsoundError as error:
             for problem in error.problems:
                 log.warning("unsound", problem=problem)

@@ -1,7 +1,8 @@
 """Whether a file is what it should be: whole in itself, and its rows in agreement with one another.
 
 Rules
-- Damage is what SQLite finds: pages, indexes, types, checks. A damaged file must not be used any more.
+- Damage is what SQLite finds: pages, indexes, types, checks. A damaged file must not be used any more. That it cannot
+  be looked at (another program locks it, the disk for what is put aside is full) says nothing of the file.
 - Disagreement is what only we can know: what every transaction of ours leaves true, whatever happened meanwhile. Each
   invariant is a query of the rows that break it, and a sentence. What holds between two transactions only, or only
   mostly, is not among them: a file that is fine must never be called anything else.
@@ -25,6 +26,18 @@ from tocsind.sqlite.migrate import migrate, version
 
 _SHOWN = 3
 _OPEN_STANDING = 2**63 - 1
+_OF_SURROUNDINGS = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_NOMEM,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -205,12 +218,19 @@ INVARIANTS = (
 )
 
 
+def is_of_the_file(error: sqlite3.Error) -> bool:
+    """Whether what SQLite met says something of the file, and not of what is around it."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF not in _OF_SURROUNDINGS
+
+
 def damage(connection: sqlite3.Connection) -> list[str]:
     """Returns what SQLite finds wrong with the file, a sentence each. It reads all of it. On a connection that
-    is read-only by its way of opening, SQLite looks at no CHECK."""
+    is read-only by its way of opening, SQLite looks at no CHECK. Raises sqlite3.Error where it cannot look."""
     try:
         found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check")]
     except sqlite3.DatabaseError as error:
+        if not is_of_the_file(error):
+            raise
         return [str(error)]
     return [] if found == ["ok"] else [" ".join(line.split()) for line in found]
 

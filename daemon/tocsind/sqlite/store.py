@@ -22,15 +22,13 @@ from pathlib import Path
 import structlog
 
 from tocsind.clock import Clock, SystemClock
-from tocsind.sqlite import replacing
+from tocsind.sqlite import copying, replacing
 from tocsind.sqlite.migrate import migrate, pending, version
 from tocsind.sqlite.replacing import FILE
 from tocsind.sqlite.safekeeping import keep_before
 
 _CACHED_STATEMENTS = 512
 _ROOM = 256 * 1024
-# Of SQLite's virtual machine, between two signs of life of a migration: some milliseconds.
-_STEPS = 100_000
 # Seconds to wait for another process that writes the file, such as the sqlite3 command; senders wait meanwhile.
 _PATIENCE = 1.0
 
@@ -39,7 +37,7 @@ log = structlog.get_logger()
 
 class Store:
     """The file in a data folder. `writer` belongs to whoever has the pen. `on_progress` is called again and again
-    while migrations are made.
+    while a file is copied and migrated.
 
     Raises NewerFileError, CopyError where the file is to be migrated and cannot be backed up before, sqlite3.Error and
     OSError where it cannot be used.
@@ -68,11 +66,11 @@ class Store:
             to_make = pending(self.writer)
             if to_make and version(self.writer) > 0:
                 on_progress()
-                keep_before(self.writer, folder, to_make[0][1], clock or SystemClock())
+                keep_before(self.writer, folder, to_make[0][1], clock or SystemClock(), on_progress)
                 on_progress()
             self.writer.execute("PRAGMA journal_mode = WAL")
             self.writer.execute("PRAGMA synchronous = FULL")
-            self.writer.set_progress_handler(on_progress, _STEPS)
+            self.writer.set_progress_handler(on_progress, copying.STEPS)
             self.migrated = migrate(self.writer)
             self.writer.set_progress_handler(None, 0)
             self.writer.execute("PRAGMA foreign_keys = ON")

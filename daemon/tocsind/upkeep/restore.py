@@ -95,4 +95,4 @@ def _give_to_owner(path: Path, folder: Path) -> None:
     """Where root runs this, what it makes is for the user of the daemon."""
     if os.geteuid() == 0:
         owner = folder.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)

@@ -318,3 +318,20 @@ def test_a_kill_while_it_migrates_is_mended_by_the_next_start(large: Path) -> No
     assert rows_of(folder / "backups" / name)["events"] == before
     with closing(sqlite3.connect(large)) as connection:
         assert (soundness.damage(connection), soundness.disagreements(connection)) == ([], [])
+
+
+def test_a_copy_that_takes_long_has_signs_of_life_all_the_while(tmp_path: Path) -> None:
+    """They come while it is verified, which takes the most time: a start that is ended there would never get beyond."""
+    change_file(
+        make_old_file(OLD[-1], tmp_path / "tocsin.db"),
+        "CREATE TABLE much AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300000) "
+        "SELECT i FROM n",
+    )
+    meanwhile = []
+
+    def on_progress() -> None:
+        meanwhile.extend((tmp_path / "backups").glob(f"*{copying.PARTIAL}"))
+
+    Store(tmp_path, FakeClock(), on_progress).close()
+
+    assert len(meanwhile) > 3

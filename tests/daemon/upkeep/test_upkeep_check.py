@@ -157,6 +157,18 @@ def test_damage_is_told(data: Path) -> None:
     assert ran.err.splitlines()[-1].endswith(DAMAGED)
 
 
+def test_a_file_that_cannot_be_looked_at_is_not_called_damaged(data: Path) -> None:
+    """Nobody is told to put an old backup in the place of a file because another program locks it."""
+    with closing(sqlite3.connect(data / "tocsin.db", isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        ran = upkeep("check", "--data", str(data))
+
+    assert ran.status == 1
+    assert "cannot be checked: database is locked. That says nothing of the file" in ran.err
+    assert "damaged" not in ran.err
+
+
 def test_no_more_lines_than_somebody_reads(data: Path) -> None:
     """What is wrong in very many ways is said in twenty lines."""
     names = [f"DROP INDEX {name}" for (name,) in _indexes(data / "tocsin.db")]

@@ -19,7 +19,8 @@ from tocsind.clock import SystemClock
 from tocsind.sqlite import copying, replacing
 from tocsind.sqlite.copying import CopyError
 from tocsind.sqlite.store import Store
-from tocsind.upkeep.restore import restore
+from tocsind.upkeep.places import UpkeepError
+from tocsind.upkeep.restore import _give_to_owner, restore
 
 # Kills itself before the n-th thing that it asks of the kernel about files, those of SQLite itself not counted.
 KILLED = """
@@ -262,3 +263,20 @@ def test_a_start_finishes_what_was_decided(killed: Path, backup: Path) -> None:
 
     assert says(killed / "tocsin.db") == "new"
     assert says(killed / "tocsin-before-restore-20260101T000000Z-2.db") == "between"
+
+
+def test_root_follows_no_link_of_the_daemons_user(tmp_path: Path, backup: Path) -> None:
+    """Who owns the data folder can have root neither write nor give away another file by a link in its place."""
+    folder, precious = tmp_path / "folder", tmp_path / "precious"
+    folder.mkdir()
+    precious.write_text("of root")
+    (folder / "tocsind.lock").symlink_to(precious)
+
+    with pytest.raises(UpkeepError, match="cannot be locked"):
+        restore(folder, backup, SystemClock())
+    assert precious.read_text() == "of root"
+
+    if os.geteuid() == 0:
+        os.chown(folder, 4_242, 4_242)
+        _give_to_owner(folder / "tocsind.lock", folder)
+        assert precious.stat().st_uid == 0
