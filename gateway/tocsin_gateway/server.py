@@ -122,7 +122,8 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
             for connection in idle:
                 if connection.used < stop - LAST_SECONDS:
                     connection.close_if_idle()
-            if all(connection.used < stop - LAST_SECONDS for connection in idle):
+            # Those that are busy now have their time for one more request, too, once they are answered.
+            if len(idle) == len(self.connections) and all(each.used < stop - LAST_SECONDS for each in idle):
                 break
             await asyncio.sleep(LAST_SECONDS / 20)
         for connection in list(self.connections):

@@ -49,7 +49,7 @@ def test_a_receiver_that_fails_and_comes_back_gets_everything(daemon: RunningDae
     receiver.answer = answer
     put(daemon, groups, add_contact(daemon, f"{receiver.url}/a"))
     receiver.wait_for(lambda got: len(got) >= 5)
-    while "PENDING" in states(daemon) or "SENDING" in states(daemon):
+    while {"PENDING", "SENDING"}.intersection(states(daemon)):
         pass_time(daemon, LONG)
 
     assert states(daemon) == ["DELIVERED"] * 5
