@@ -78,11 +78,6 @@ def test_no_request_is_lost_over_restarts_of_the_gateway(activated: Activated) -
     assert_nothing_lost(activated, load, integration)
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="a known defect: on a busy machine about one request in a thousand meets a connection that the old worker "
-    "closes at that moment, and is sent again by its sender",
-)
 def test_no_request_is_lost_over_reloads_at_the_socket(activated: Activated) -> None:
     """SIGHUP makes a new worker at the same socket."""
     activated.start()

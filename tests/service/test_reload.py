@@ -3,6 +3,8 @@
 import json
 import signal
 import sqlite3
+import threading
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -203,6 +205,36 @@ def test_no_request_is_lost_over_reloads(stack: Stack) -> None:
     print("over reloads:", dict(load.statuses))
     assert set(load.statuses) == {200}
     assert_nothing_lost(stack, load, integration)
+
+
+def test_no_answer_is_the_last_of_its_connection_without_saying_so(stack: Stack) -> None:
+    """Connections in constant use over reloads: each request is answered, as none ends that was not announced to."""
+    over = threading.Event()
+    statuses: Counter[int] = Counter()
+
+    def send() -> None:
+        sender = stack.sender()
+        while not over.is_set():
+            # Refused by the gateway itself: as many answers as it can give, so that a stop comes between some two steps
+            # of one.
+            statuses[sender.post("/", b"")] += 1
+        sender.close()
+
+    threads = [threading.Thread(target=send) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(12):
+            workers = set(stack.gateway.children())
+            stack.gateway.send(signal.SIGHUP)
+            until(lambda old=workers: not old & set(stack.gateway.children()), "the old worker has ended")
+            before = statuses.total()
+            until(lambda before=before: statuses.total() > before + 100, "the new one answers")
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert set(statuses) == {404}
 
 
 def test_a_reload_during_the_start(configured: Configured, manager: Manager) -> None:
