@@ -7,7 +7,8 @@ but what this prints. It stands beside the page, not in a package, because nothi
 import textwrap
 from collections.abc import Iterator
 
-from tocsin.configuration import CONFIG_VARIABLE, SECTIONS, Setting, of_section
+from tocsin.configuration import CONFIG_VARIABLE
+from tocsin.settings import SECTIONS, Setting, of_section
 
 _INTRODUCTION = f"""\
 # Configuration

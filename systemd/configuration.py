@@ -10,7 +10,7 @@ import re
 import sys
 from typing import Final
 
-from tocsin import configuration
+from tocsin.settings import example
 
 SET: Final = {
     # The default is for a trial. Here the command line looks for it in the runtime folder, and the gateway has a socket
@@ -43,4 +43,4 @@ def packaged(example: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(packaged(configuration.example()))
+    sys.stdout.write(packaged(example()))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from tocsin import configuration
+from tocsin import configuration, settings
 
 from .commands import Group
 from .connection import USAGE, CommandError
@@ -32,10 +32,10 @@ def check(file: Path) -> None:
         click.echo(line, err=True)
     if wrong:
         raise CommandError(f"{len(wrong)} mistake{'s' * (len(wrong) != 1)} in {file}", USAGE)
-    click.echo(f"{file} is fine: it sets {len(found)} of {len(configuration.SETTINGS)} settings")
+    click.echo(f"{file} is fine: it sets {len(found)} of {len(settings.SETTINGS)} settings")
 
 
 @config.command()
 def example() -> None:
     """Print a file with every setting, what it means, and its default, commented out."""
-    click.echo(configuration.example(), nl=False)
+    click.echo(settings.example(), nl=False)

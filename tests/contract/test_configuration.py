@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin import configuration
-from tocsin.configuration import SETTINGS, Mistake
+from tocsin.configuration import Mistake
+from tocsin.settings import LOG_LEVELS, MAX_RATE_LIMIT, ROLES, SETTINGS, example
 from tocsin_gateway import __main__ as gateway
 from tocsin_gateway import logs as gateway_logs
 from tocsind import config, log
@@ -85,7 +86,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 def test_the_example_is_right_commented_or_not() -> None:
     """It sets nothing; with the marks taken away it sets everything, to what is the default or could be."""
-    text = configuration.example()
+    text = example()
     assert configuration.read_text(text, "f") == ({}, [])
     set_all = "\n".join(
         line.removeprefix("#") if line.startswith("#") and line[1] != " " else line for line in text.split("\n")
@@ -135,8 +136,8 @@ def test_a_mistake_in_a_file_stops_the_start(tmp_path: Path, capsys: pytest.Capt
 def test_the_table_knows_what_the_processes_know() -> None:
     """Limits, roles, levels and defaults that stand in both are the same."""
     defaults = {(setting.section, setting.key): setting.default for setting in SETTINGS}
-    assert configuration.MAX_RATE_LIMIT == integration.MAX_RATE_LIMIT
-    assert set(configuration.ROLES) == {role.name.lower() for role in Role} | {"none"}
-    assert configuration.LOG_LEVELS == log.LEVELS == gateway_logs.LEVELS
+    assert MAX_RATE_LIMIT == integration.MAX_RATE_LIMIT
+    assert set(ROLES) == {role.name.lower() for role in Role} | {"none"}
+    assert LOG_LEVELS == log.LEVELS == gateway_logs.LEVELS
     assert defaults["daemon", "rate_limit"] == rate_limit.DEFAULT_LIMIT
     assert defaults["daemon", "total_rate_limit"] == rate_limit.DEFAULT_TOTAL_LIMIT

@@ -15,7 +15,7 @@ from load import Load, assert_nothing_lost
 from processes import Process, Processes, Stack, notification, until
 from service_manager import Manager
 
-from tocsin import configuration
+from tocsin.settings import SETTINGS
 from tocsin.v1.messages_pb2 import Message
 
 
@@ -161,7 +161,7 @@ def test_a_mistake_keeps_everything(configured: Configured, manager: Manager, mi
 
 def test_every_setting_that_reloads_is_taken() -> None:
     """The table promises no more than the processes do."""
-    assert {(each.section, each.key) for each in configuration.SETTINGS if each.reloads} == {
+    assert {(each.section, each.key) for each in SETTINGS if each.reloads} == {
         ("daemon", "rate_limit"),
         ("daemon", "total_rate_limit"),
         ("daemon", "webhook_networks"),

@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tocsin import configuration
+from tocsin.settings import SETTINGS, of_section
 
 SYSTEMD = Path(__file__).parents[2] / "systemd"
 PROGRAMS = ("tocsind", "tocsin-gateway", "tocsin-courier", "tocsin")
@@ -140,9 +141,9 @@ def test_packaged_configuration_sets_what_units_need() -> None:
 
     assert wrong == []
     target = "unix:/run/tocsin-gateway/daemon.sock"
-    (usual,) = (each.default for each in configuration.of_section("gateway") if each.key == "target")
+    (usual,) = (each.default for each in of_section("gateway") if each.key == "target")
     assert found == {("daemon", "listen"): (usual, f"{target},role=gateway"), ("gateway", "target"): target}
-    for setting in configuration.SETTINGS:
+    for setting in SETTINGS:
         assert re.search(rf"^#?{setting.key} = ", text, re.MULTILINE), setting.key
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tocsin import configuration
+from tocsin.settings import of_section
 from tocsind.sqlite import replacing
 from tocsind.sqlite.replacing import FILE
 
@@ -31,7 +32,7 @@ def data_folder(given: Path | None, environment: Mapping[str, str], installed: P
     """Returns the data folder that is meant. Raises UpkeepError where the configuration is of no use."""
     if given is not None:
         return given.absolute()
-    setting = next(each for each in configuration.of_section("daemon") if each.key == "data")
+    setting = next(each for each in of_section("daemon") if each.key == "data")
     if text := environment.get(setting.name_in_environment):
         return Path(text).absolute()
     named = environment.get(configuration.CONFIG_VARIABLE)
