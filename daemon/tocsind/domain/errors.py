@@ -14,6 +14,7 @@ __all__ = [
     "TocsinError",
     "Violation",
     "invalid",
+    "name_taken",
     "not_found",
     "not_in_time",
     "refuse",
@@ -86,6 +87,12 @@ def too_many(field: str, most: int) -> TocsinError:
 def not_found(name: str) -> TocsinError:
     """Nothing bears this resource name."""
     return TocsinError(Reason.NOT_FOUND, f"{name} does not exist", resource=name)
+
+
+def name_taken(other: str, display_name: str, field: str) -> TocsinError:
+    """The display name at `field` is that of another resource, whose name is `other`."""
+    message = f"{other} is already called {display_name!r}"
+    return TocsinError(Reason.NAME_TAKEN, message, field=field, resource=other)
 
 
 def not_in_time(message: str) -> TocsinError:

@@ -1,9 +1,11 @@
-"""Times and durations as they stand in what people read: timelines, reasons and messages."""
+"""Times, durations and lists as they stand in what people read: timelines, reasons, messages and the audit log."""
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 from tocsind.domain.units import DAY, SECOND
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
@@ -13,6 +15,16 @@ def moment(microseconds: int) -> str:
         return datetime.fromtimestamp(microseconds // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (ValueError, OverflowError, OSError):
         return "an unknown time"
+
+
+def rfc3339(microseconds: int | None) -> str | None:
+    """Returns a time to the microsecond, as RFC 3339 in UTC; None where there is none, or no calendar has it."""
+    if microseconds is None:
+        return None
+    try:
+        return (_EPOCH + timedelta(microseconds=microseconds)).isoformat().replace("+00:00", "Z")
+    except OverflowError:
+        return None
 
 
 def span(microseconds: int) -> str:
@@ -31,3 +43,9 @@ def rough_span(microseconds: int) -> str:
     if microseconds >= 60 * SECOND:
         microseconds -= microseconds % ((3_600 if microseconds >= DAY else 60) * SECOND)
     return span(microseconds)
+
+
+def some(names: Sequence[str], most: int) -> str:
+    """Returns at most so many names, and how many more there are."""
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown

@@ -2,7 +2,7 @@
 
 from tocsind.domain import access as rules
 from tocsind.domain.access import ApiToken, Caller, Role
-from tocsind.domain.errors import Reason, TocsinError, not_found
+from tocsind.domain.errors import name_taken, not_found
 from tocsind.engine import audit
 from tocsind.engine.memory import Memory
 from tocsind.sqlite import api_tokens
@@ -16,8 +16,7 @@ def create(
     new, text = rules.new_token(display_name, role, expires, by.actor, transaction.now)
     other = api_tokens.by_display_name(transaction.connection, display_name)
     if other is not None:
-        message = f"{other.name} is already called {display_name!r}"
-        raise TocsinError(Reason.NAME_TAKEN, message, field="api_token.display_name", resource=other.name)
+        raise name_taken(other.name, display_name, "api_token.display_name")
     api_tokens.insert(transaction.connection, new)
     audit.record(transaction, by, new.name, audit.NOTHING, audit.of_token(new))
     transaction.after_commit(lambda: memory.keyring.add(new))

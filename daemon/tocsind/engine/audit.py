@@ -13,7 +13,6 @@ Rules
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -36,6 +35,7 @@ from tocsind.domain.maintenance import Maintenance
 from tocsind.domain.message import Message, MessageState
 from tocsind.domain.route import ConditionKind, DefaultRoute, Route
 from tocsind.domain.units import DAY
+from tocsind.domain.wording import rfc3339
 from tocsind.sqlite import audit
 from tocsind.sqlite.audit import AuditRow
 from tocsind.sqlite.writer import Transaction
@@ -45,7 +45,6 @@ KEPT = 400 * DAY
 Fields = Mapping[str, object]
 NOTHING: Fields = {}
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def record(transaction: Transaction, by: Caller, resource: str, before: Fields, after: Fields) -> None:
@@ -70,7 +69,7 @@ def of_group(group: AlertGroup) -> Fields:
     return {
         "state": group.state.name,
         "state_actor": group.state_actor or None,
-        "silence_until": _time(group.silence_until),
+        "silence_until": rfc3339(group.silence_until),
         "resolve_reason": None if group.resolve_reason is None else group.resolve_reason.name,
     }
 
@@ -129,8 +128,8 @@ def of_maintenance(maintenance: Maintenance | None) -> Fields:
         return NOTHING
     return {
         "maintenance": maintenance.mode.name,
-        "maintenance_start": _time(maintenance.starts),
-        "maintenance_end": _time(maintenance.ends),
+        "maintenance_start": rfc3339(maintenance.starts),
+        "maintenance_end": rfc3339(maintenance.ends),
         "maintenance_actor": maintenance.actor,
     }
 
@@ -140,13 +139,13 @@ def of_message(message: Message) -> Fields:
     return {
         "state": message.state.name,
         "attempt_count": message.attempts,
-        "next_attempt": _time(message.due if message.state is MessageState.PENDING else None),
+        "next_attempt": rfc3339(message.due if message.state is MessageState.PENDING else None),
     }
 
 
 def of_token(token: ApiToken) -> Fields:
     """What is audited of an API token."""
-    return {"display_name": token.display_name, "role": token.role.name, "expires": _time(token.expires)}
+    return {"display_name": token.display_name, "role": token.role.name, "expires": rfc3339(token.expires)}
 
 
 def _of_told(route: Route | DefaultRoute) -> Fields:
@@ -215,12 +214,6 @@ def _secrets(settings: Settings) -> Fields:
             return {"apprise.url": settings.url}
         case OnCall():
             return {"on_call.schedule": settings.schedule, "on_call.overrides": settings.overrides}
-
-
-def _time(microseconds: int | None) -> str | None:
-    if microseconds is None:
-        return None
-    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat().replace("+00:00", "Z")
 
 
 def _json(fields: Fields, names: list[str]) -> str:

@@ -13,8 +13,9 @@ from tocsind.domain import contact_point as rules
 from tocsind.domain import etag as etags
 from tocsind.domain.access import Caller
 from tocsind.domain.contact_point import MOST_CONTACT_POINTS, CalendarRole, CalendarSource, ContactPoint, OnCall
-from tocsind.domain.errors import Reason, TocsinError, not_found
+from tocsind.domain.errors import Reason, TocsinError, name_taken, not_found
 from tocsind.domain.identity import new_public_id
+from tocsind.domain.wording import some
 from tocsind.engine import audit
 from tocsind.engine.memory import Memory
 from tocsind.engine.telling import calendars, outbox
@@ -115,16 +116,14 @@ def delete(
 def _refuse_taken_name(transaction: Transaction, wanted: ContactPoint) -> None:
     other = contact_points.by_display_name(transaction.connection, wanted.display_name)
     if other is not None and other.public_id != wanted.public_id:
-        message = f"{other.name} is already called {wanted.display_name!r}"
-        raise TocsinError(Reason.NAME_TAKEN, message, field="contact_point.display_name", resource=other.name)
+        raise name_taken(other.name, wanted.display_name, "contact_point.display_name")
 
 
 def _refuse_used(transaction: Transaction, gone: ContactPoint) -> None:
     chains = contact_points.chains_naming(transaction.connection, gone.id)
     if chains:
-        named = ", ".join(f"{display_name!r} ({name})" for name, display_name in chains[:_SHOWN])
-        more = f" and {len(chains) - _SHOWN} more" if len(chains) > _SHOWN else ""
-        message = f"{gone.name} is told by the escalation chains {named}{more}"
+        named = some([f"{display_name!r} ({name})" for name, display_name in chains], _SHOWN)
+        message = f"{gone.name} is told by the escalation chains {named}"
         raise TocsinError(Reason.IN_USE, message, resource=gone.name)
 
 

@@ -18,7 +18,7 @@ from dataclasses import replace
 
 from tocsind.domain import etag as etags
 from tocsind.domain.access import Caller
-from tocsind.domain.errors import Reason, TocsinError, not_found, refuse
+from tocsind.domain.errors import Reason, TocsinError, name_taken, not_found, refuse
 from tocsind.domain.escalation_chain import (
     Asked,
     AskedStep,
@@ -29,6 +29,7 @@ from tocsind.domain.escalation_chain import (
     path_of_contact,
 )
 from tocsind.domain.identity import new_public_id
+from tocsind.domain.wording import some
 from tocsind.engine import audit
 from tocsind.engine.memory import Memory
 from tocsind.sqlite import escalation_chains as chains
@@ -101,7 +102,7 @@ def delete(
     gone = _find(transaction, public_id, etag)
     routes = chains.routes_naming(transaction.connection, gone.id)
     if routes and not force:
-        message = f"{gone.name} is named by {_some(routes)}"
+        message = f"{gone.name} is named by {some(routes, SHOWN_ROUTES)}"
         raise TocsinError(Reason.IN_USE, message, resource=gone.name)
     names = chains.contact_names(transaction.connection, [gone])
     chains.delete(transaction.connection, gone.id, transaction.now)
@@ -157,11 +158,4 @@ def _take_default(transaction: Transaction, by: Caller) -> None:
 def _refuse_taken_name(transaction: Transaction, wanted: EscalationChain) -> None:
     other = chains.by_display_name(transaction.connection, wanted.display_name)
     if other is not None and other.id != wanted.id:
-        message = f"{other.name} is already called {wanted.display_name!r}"
-        raise TocsinError(Reason.NAME_TAKEN, message, field="escalation_chain.display_name", resource=other.name)
-
-
-def _some(routes: Sequence[str]) -> str:
-    shown = ", ".join(routes[:SHOWN_ROUTES])
-    rest = len(routes) - SHOWN_ROUTES
-    return f"{shown} and {rest:,} more" if rest > 0 else shown
+        raise name_taken(other.name, wanted.display_name, "escalation_chain.display_name")

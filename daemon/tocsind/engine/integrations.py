@@ -9,7 +9,7 @@ from tocsind.domain import etag as etags
 from tocsind.domain import integration as rules
 from tocsind.domain.access import Caller
 from tocsind.domain.alert_group import Action
-from tocsind.domain.errors import Reason, TocsinError, invalid, refuse
+from tocsind.domain.errors import Reason, TocsinError, invalid, name_taken, refuse
 from tocsind.domain.heartbeat import Heartbeat
 from tocsind.domain.identity import new_public_id
 from tocsind.domain.integration import BUILT_IN, Integration
@@ -122,8 +122,7 @@ def close_groups(transaction: Transaction, memory: Memory, integration_id: int, 
 def _refuse_taken_name(transaction: Transaction, wanted: Integration) -> None:
     other = integrations.by_display_name(transaction.connection, wanted.display_name)
     if other is not None and other.id != wanted.id:
-        message = f"{other.name} is already called {wanted.display_name!r}"
-        raise TocsinError(Reason.NAME_TAKEN, message, field="integration.display_name", resource=other.name)
+        raise name_taken(other.name, wanted.display_name, "integration.display_name")
 
 
 def _refuse_taken_token(transaction: Transaction, token: str) -> None:

@@ -17,19 +17,8 @@ from google.protobuf import any_pb2
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
-from tocsin.v1 import (
-    access_pb2,
-    alert_groups_pb2,
-    audit_pb2,
-    contact_points_pb2,
-    escalation_chains_pb2,
-    heartbeats_pb2,
-    integrations_pb2,
-    messages_pb2,
-    notes_pb2,
-    routes_pb2,
-)
 from tocsind.domain.errors import Code, Reason, TocsinError
+from tocsind.rpc.contract import MODULES
 
 DOMAIN = "tocsin"
 
@@ -46,18 +35,6 @@ CODES: dict[Code, code_pb2.Code.ValueType] = {
     Code.FORBIDDEN: code_pb2.PERMISSION_DENIED,
     Code.INTERNAL: code_pb2.INTERNAL,
 }
-_MODULES = (
-    access_pb2,
-    alert_groups_pb2,
-    audit_pb2,
-    contact_points_pb2,
-    escalation_chains_pb2,
-    heartbeats_pb2,
-    integrations_pb2,
-    messages_pb2,
-    notes_pb2,
-    routes_pb2,
-)
 
 
 def refusal(error: TocsinError) -> status_pb2.Status:
@@ -112,7 +89,7 @@ def _details(error: TocsinError) -> Iterator[Message]:
 
 
 def _resources() -> Iterator[tuple[re.Pattern[str], str]]:
-    for module in _MODULES:
+    for module in MODULES:
         for message in module.DESCRIPTOR.message_types_by_name.values():
             described = message.GetOptions().Extensions[resource_pb2.resource]
             for pattern in described.pattern:

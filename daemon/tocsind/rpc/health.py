@@ -8,39 +8,7 @@ import asyncio
 
 from grpc_health.v1 import health, health_pb2
 
-from tocsin.v1 import (
-    access_pb2,
-    alert_groups_pb2,
-    audit_pb2,
-    contact_points_pb2,
-    escalation_chains_pb2,
-    heartbeats_pb2,
-    intake_pb2,
-    integrations_pb2,
-    messages_pb2,
-    monitoring_pb2,
-    notes_pb2,
-    routes_pb2,
-    templates_pb2,
-)
-
-_MODULES = (
-    access_pb2,
-    alert_groups_pb2,
-    audit_pb2,
-    contact_points_pb2,
-    escalation_chains_pb2,
-    heartbeats_pb2,
-    intake_pb2,
-    integrations_pb2,
-    messages_pb2,
-    monitoring_pb2,
-    notes_pb2,
-    routes_pb2,
-    templates_pb2,
-)
-SERVICES = sorted(service.full_name for module in _MODULES for service in module.DESCRIPTOR.services_by_name.values())
-"""The full names of all services of the contract."""
+from tocsind.rpc.contract import SERVICES
 
 
 class Health:

@@ -48,8 +48,9 @@ from tocsind.rpc.alert_groups import AlertGroupServicer
 from tocsind.rpc.api_tokens import AccessServicer
 from tocsind.rpc.audit import AuditServicer
 from tocsind.rpc.contact_points import ContactPointServicer
+from tocsind.rpc.contract import SERVICES
 from tocsind.rpc.escalation_chains import EscalationChainServicer
-from tocsind.rpc.health import SERVICES, Health
+from tocsind.rpc.health import Health
 from tocsind.rpc.heartbeats import HeartbeatServicer
 from tocsind.rpc.intake import IntakeServicer
 from tocsind.rpc.integrations import IntegrationServicer

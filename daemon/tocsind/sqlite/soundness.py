@@ -22,10 +22,11 @@ from tocsind.domain.integration import BUILT_IN
 from tocsind.domain.maintenance import Mode
 from tocsind.domain.message import MessageState
 from tocsind.domain.snapshot import AlertState
+from tocsind.domain.wording import some
+from tocsind.sqlite.alert_groups import OPEN_STANDING
 from tocsind.sqlite.migrate import migrate, version
 
 _SHOWN = 3
-_OPEN_STANDING = 2**63 - 1
 _OF_SURROUNDINGS = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -67,7 +68,7 @@ INVARIANTS = (
         "standing",
         "alert groups have a standing that is not that of their state",
         f"SELECT id FROM alert_groups WHERE standing <> CASE state WHEN {State.RESOLVED:d} THEN id "
-        f"ELSE {_OPEN_STANDING} END",
+        f"ELSE {OPEN_STANDING} END",
     ),
     Invariant(
         "states have events",
@@ -262,9 +263,7 @@ def count_groups(connection: sqlite3.Connection) -> int:
 
 
 def _sentence(sentence: str, rows: list[object]) -> str:
-    shown = ", ".join(map(str, rows[:_SHOWN]))
-    more = f" and {len(rows) - _SHOWN:,} more" if len(rows) > _SHOWN else ""
-    return f"{sentence}: {shown}{more}"
+    return f"{sentence}: {some(list(map(str, rows)), _SHOWN)}"
 
 
 def _missing(connection: sqlite3.Connection, at: int) -> Iterator[tuple[str, str]]:

@@ -10,13 +10,12 @@ Rules
   always listed), and `MOST_VALUE` of each. Texts of senders are cut, but not cleaned: they are data here.
 """
 
-from datetime import UTC, datetime, timedelta
-
 import msgspec
 
 from tocsind.domain.contact_point import ContactPoint
 from tocsind.domain.message import Kind
 from tocsind.domain.plain_text import cut
+from tocsind.domain.wording import rfc3339
 from tocsind.engine.telling.facts import Facts
 from tocsind.sqlite.alerts import AlertRow
 
@@ -24,8 +23,6 @@ VERSION = "1"
 MOST_ALERTS = 100
 MOST_CHARACTERS = 500_000
 MOST_VALUE = 5_000
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Named(msgspec.Struct):
@@ -119,16 +116,6 @@ def receiver(contact: ContactPoint, via: ContactPoint | None) -> Receiver:
     return Receiver(contact.name, contact.display_name, on_call)
 
 
-def time_text(microseconds: int | None) -> str | None:
-    """Returns a time as RFC 3339, or None where there is none or no calendar has it."""
-    if microseconds is None:
-        return None
-    try:
-        return (_EPOCH + timedelta(microseconds=microseconds)).isoformat().replace("+00:00", "Z")
-    except OverflowError:
-        return None
-
-
 def _group(facts: Facts) -> Group:
     row, group = facts.row, facts.row.group
     resolved = group.resolve_reason
@@ -137,7 +124,7 @@ def _group(facts: Facts) -> Group:
         number=group.id,
         title=row.title,
         state=group.state.name,
-        state_time=time_text(group.state_since),
+        state_time=rfc3339(group.state_since),
         state_actor=group.state_actor,
         labels=_values(row.labels),
         message=row.message,
@@ -146,8 +133,8 @@ def _group(facts: Facts) -> Group:
         integration=Named(row.integration, facts.integration),
         route=row.route,
         source=group.source.name,
-        create_time=time_text(group.created),
-        resolve_time=None if resolved is None else time_text(group.state_since),
+        create_time=rfc3339(group.created),
+        resolve_time=None if resolved is None else rfc3339(group.state_since),
         resolve_reason=None if resolved is None else resolved.name,
         firing_alert_count=group.firing_count,
         resolved_alert_count=group.resolved_count,
@@ -172,8 +159,8 @@ def _listed(rows: tuple[AlertRow, ...]) -> list[Alert]:
                 state=row.state.name,
                 labels=labels,
                 annotations=annotations,
-                start_time=time_text(reported.started),
-                end_time=time_text(reported.ended),
+                start_time=rfc3339(reported.started),
+                end_time=rfc3339(reported.ended),
                 generator_url=reported.generator_url,
             )
         )
