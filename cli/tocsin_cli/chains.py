@@ -186,13 +186,10 @@ def delete(settings: Settings, name: str, force: bool, yes: bool) -> None:
     with settings.connect() as daemon:
         if several.must_ask(yes):
             doomed = daemon.call(daemon.chains.GetEscalationChain, GetEscalationChainRequest(name=name))
-            several.confirm(f"Delete {name} ({output.visible(doomed.display_name)})?", f"{name} is still there")
+            several.confirm_deletion(name, doomed.display_name)
         request = DeleteEscalationChainRequest(name=name, force=force)
         response = daemon.call(daemon.chains.DeleteEscalationChain, request)
-    if settings.json:
-        output.print_json(response)
-    else:
-        click.echo(f"{name} deleted")
+    output.print_deleted(name, response, settings.json)
 
 
 def _given(

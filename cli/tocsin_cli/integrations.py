@@ -202,13 +202,9 @@ def delete(settings: Settings, name: str, yes: bool) -> None:
     with settings.connect() as daemon:
         if several.must_ask(yes):
             doomed = daemon.call(daemon.integrations.GetIntegration, GetIntegrationRequest(name=name))
-            question = f"Delete {name} ({output.visible(doomed.display_name)}), and resolve its open alert groups?"
-            several.confirm(question, f"{name} is still there")
+            several.confirm_deletion(name, doomed.display_name, ", and resolve its open alert groups")
         response = daemon.call(daemon.integrations.DeleteIntegration, DeleteIntegrationRequest(name=name))
-    if settings.json:
-        output.print_json(response)
-    else:
-        click.echo(f"{name} deleted")
+    output.print_deleted(name, response, settings.json)
 
 
 def _with_values(

@@ -139,11 +139,19 @@ class Called(ResourceName):
         return self._template.format(**{**parts, "owner": owner})
 
 
+def _advice(collection: Collection, command: str) -> str:
+    return f"{collection.prefix}/ID, the ID alone or the display name (`tocsin {command} list` shows them)"
+
+
+def _pattern(collection: Collection) -> str:
+    return rf"(?P<owner>{collection.prefix}/[A-Za-z0-9_-]+|(?!{collection.prefix}/).+)"
+
+
 INTEGRATION = Called(
     name="integration",
-    pattern=r"(?P<owner>integrations/[A-Za-z0-9_-]+|(?!integrations/).+)",
+    pattern=_pattern(INTEGRATIONS),
     template="{owner}",
-    advice="integrations/ID, the ID alone or the display name (`tocsin integrations list` shows them)",
+    advice=_advice(INTEGRATIONS, "integrations"),
     collection=INTEGRATIONS,
 )
 
@@ -167,17 +175,17 @@ ROUTE = Called(
 
 CONTACT_POINT = Called(
     name="contact point",
-    pattern=r"(?P<owner>contactPoints/[A-Za-z0-9_-]+|(?!contactPoints/).+)",
+    pattern=_pattern(CONTACT_POINTS),
     template="{owner}",
-    advice="contactPoints/ID, the ID alone or the display name (`tocsin contacts list` shows them)",
+    advice=_advice(CONTACT_POINTS, "contacts"),
     collection=CONTACT_POINTS,
 )
 
 CHAIN = Called(
     name="escalation chain",
-    pattern=r"(?P<owner>escalationChains/[A-Za-z0-9_-]+|(?!escalationChains/).+)",
+    pattern=_pattern(CHAINS),
     template="{owner}",
-    advice="escalationChains/ID, the ID alone or the display name (`tocsin chains list` shows them)",
+    advice=_advice(CHAINS, "chains"),
     collection=CHAINS,
 )
 
@@ -192,7 +200,7 @@ class ChainOrNone(Called):
 
 CHAIN_OR_NONE = ChainOrNone(
     name="escalation chain",
-    pattern=r"(?P<owner>escalationChains/[A-Za-z0-9_-]+|(?!escalationChains/).+)",
+    pattern=_pattern(CHAINS),
     template="{owner}",
     advice="escalationChains/ID, the ID alone, the display name (`tocsin chains list` shows them), or '' for none",
     collection=CHAINS,

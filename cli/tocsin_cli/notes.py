@@ -78,10 +78,7 @@ def delete(settings: Settings, name: str) -> None:
     """Remove a note. Its text goes from the timeline, too."""
     with settings.connect() as daemon:
         response = daemon.call(daemon.notes.DeleteNote, DeleteNoteRequest(name=name))
-    if settings.json:
-        output.print_json(response)
-    else:
-        click.echo(f"{name} deleted")
+    output.print_deleted(name, response, settings.json)
 
 
 def print_notes(several: Iterable[Note]) -> None:

@@ -73,6 +73,14 @@ def print_json_line(message: Message) -> None:
     click.echo(json.dumps(message_dict(message)))
 
 
+def print_deleted(name: str, response: Message, as_json: bool) -> None:
+    """Print what answers a deletion: a sentence, or the message as JSON."""
+    if as_json:
+        print_json(response)
+    else:
+        click.echo(f"{name} deleted")
+
+
 def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], err: bool = False) -> None:
     """Print rows under the titles of their columns; say so on stderr if there are none.
 

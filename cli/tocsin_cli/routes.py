@@ -189,12 +189,9 @@ def delete(settings: Settings, name: str, yes: bool) -> None:
     with settings.connect() as daemon:
         if several.must_ask(yes):
             doomed = daemon.call(daemon.routes.GetRoute, GetRouteRequest(name=name))
-            several.confirm(f"Delete {name} ({output.visible(_condition(doomed))})?", f"{name} is still there")
+            several.confirm_deletion(name, _condition(doomed))
         response = daemon.call(daemon.routes.DeleteRoute, DeleteRouteRequest(name=name))
-    if settings.json:
-        output.print_json(response)
-    else:
-        click.echo(f"{name} deleted")
+    output.print_deleted(name, response, settings.json)
 
 
 @routes.command()

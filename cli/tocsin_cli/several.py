@@ -30,6 +30,11 @@ def confirm(question: str, refusal: str) -> None:
         raise CommandError(refusal)
 
 
+def confirm_deletion(name: str, what: str, consequence: str = "") -> None:
+    """Ask whether to delete this resource; people know it as `what`. Raises CommandError for any answer but yes."""
+    confirm(f"Delete {name} ({output.visible(what)}){consequence}?", f"{name} is still there")
+
+
 def count(things: Sequence[object], noun: str) -> str:
     """Return how many there are in words: `1 alert group`, `2 alert groups`."""
     return f"{len(things)} {noun}" + ("" if len(things) == 1 else "s")

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import click
 
+from tocsin.settings import MAX_SOCKET_PATH
 from tocsin.v1.integrations_pb2 import CreateIntegrationRequest, Integration, ListIntegrationsRequest
 
 from .children import Child, Ended, Inbox, StopWanted
@@ -32,7 +33,6 @@ _STOP_PATIENCE = 8.0  # seconds, for each
 _PROBE_INTERVAL = 0.05  # seconds between two looks at whether something is ready
 _SHORT_LIFE = 10.0  # seconds
 _SHORT_LIVES = 3
-_LONGEST_SOCKET_PATH = 107  # bytes; sockaddr_un has 108, one of which ends it
 
 
 @dataclass(frozen=True)
@@ -117,10 +117,10 @@ def up(data: Path, http: Address, networks: Sequence[str]) -> None:
     """
     data = Path(os.path.abspath(data))
     listen = data / "tocsind.sock"
-    if len(os.fsencode(listen)) > _LONGEST_SOCKET_PATH:
+    if len(os.fsencode(listen)) > MAX_SOCKET_PATH:
         raise click.UsageError(
             f"the path of the socket would be {listen}, which is {len(os.fsencode(listen))} bytes long; "
-            f"the system allows {_LONGEST_SOCKET_PATH}: choose a --data folder with a shorter path",
+            f"the system allows {MAX_SOCKET_PATH}: choose a --data folder with a shorter path",
             click.get_current_context(),
         )
     try:
