@@ -17,7 +17,7 @@ from google.protobuf.duration_pb2 import Duration
 from bench import bodies
 from bench.load import Spec
 from bench.processes import Daemon, Web, running, stack
-from bench.report import Row, heading, progress, table
+from bench.report import Row, heading, progress, quantile, table
 from bench.run import Run
 from bench.throughput import Numbers, watched
 from tocsin.v1 import contact_points_pb2, contact_points_pb2_grpc, escalation_chains_pb2, escalation_chains_pb2_grpc
@@ -129,10 +129,10 @@ def _lateness(database: Path) -> Row:
     first = sorted((told - opened) / 1e3 for opened, told, _ in rows)
     second = sorted((again - told) / 1e3 - _WAIT * 1e3 for _, told, again in rows)
     return {
-        "first_p50": _quantile(first, 0.5),
-        "first_p99": _quantile(first, 0.99),
-        "second_p50": _quantile(second, 0.5),
-        "second_p99": _quantile(second, 0.99),
+        "first_p50": round(quantile(first, 0.5), 1),
+        "first_p99": round(quantile(first, 0.99), 1),
+        "second_p50": round(quantile(second, 0.5), 1),
+        "second_p99": round(quantile(second, 0.99), 1),
     }
 
 
@@ -146,7 +146,3 @@ def _until(database: Path, query: str, value: int, wanted: int) -> None:
         if time.perf_counter() > deadline:
             raise RuntimeError(f"only {found} of {wanted}: {query}")
         time.sleep(1.0)
-
-
-def _quantile(ordered: Sequence[float], share: float) -> float:
-    return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))], 1)

@@ -25,6 +25,7 @@ from pathlib import Path
 
 from bench.bodies import WIDTH, Template
 from bench.dependent import die_with
+from bench.report import quantile
 
 _ANSWER = re.compile(rb"HTTP/1\.1 (\d{3}) .*?\r\ncontent-length: *(\d+)\r\n.*?\r\n\r\n", re.IGNORECASE | re.DOTALL)
 _OK = b"HTTP/1.1 200 "
@@ -236,14 +237,14 @@ class _Load:
         latencies.sort()
         count = len(latencies)
 
-        def quantile(share: float) -> float:
-            return round(latencies[min(count - 1, int(count * share))] * 1e3, 3) if count else 0.0
+        def milliseconds(share: float) -> float:
+            return round(quantile(latencies, share) * 1e3, 3) if count else 0.0
 
         return Result(
             rate=round(count / seconds, 1),
-            p50=quantile(0.5),
-            p99=quantile(0.99),
-            worst=quantile(1.0),
+            p50=milliseconds(0.5),
+            p99=milliseconds(0.99),
+            worst=milliseconds(1.0),
             answered=count,
             sent=self._sent,
             seconds=round(seconds, 3),

@@ -17,6 +17,11 @@ from typing import Any
 Row = dict[str, Any]
 
 
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """The value of ascending ones, of which there must be some, below which this share of them is."""
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
 def machine(folder: Path) -> Row:
     """What the figures depend on. `folder` is where the files are."""
     return {

@@ -17,7 +17,7 @@ import grpc
 from bench import bodies, load
 from bench.load import Spec
 from bench.processes import Stack, stack
-from bench.report import Row, heading, progress, table
+from bench.report import Row, heading, progress, quantile, table
 from bench.run import Run
 from bench.startup import HEARTBEATS, LEAVING, full
 from bench.throughput import Numbers
@@ -102,11 +102,11 @@ def _expire(run: Run, tocsin: Stack, requests: Sequence[str], database: Path, kn
     return {
         "expired": len(requests),
         "noticed": len(late),
-        "earliest": _quantile(late, 0.0),
-        "p50": _quantile(late, 0.5),
-        "p99": _quantile(late, 0.99),
-        "worst": _quantile(late, 1.0),
-        "seen_p99": _quantile(seen, 0.99),
+        "earliest": _rounded(late, 0.0),
+        "p50": _rounded(late, 0.5),
+        "p99": _rounded(late, 0.99),
+        "worst": _rounded(late, 1.0),
+        "seen_p99": _rounded(seen, 0.99),
         "false": false,
     }
 
@@ -139,5 +139,5 @@ class _Watcher:
                 self.seen.setdefault(change.alert_group.number, time.time())
 
 
-def _quantile(ordered: Sequence[float], share: float) -> float | None:
-    return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))], 1) if ordered else None
+def _rounded(ordered: Sequence[float], share: float) -> float | None:
+    return round(quantile(ordered, share), 1) if ordered else None

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from processes import Process, Processes, free_port, until
 
+from tocsin.v1.integrations_pb2 import Integration
+
 NEEDS_ALERTMANAGER = pytest.mark.skipif(
     shutil.which("prometheus-alertmanager") is None, reason="there is no prometheus-alertmanager in the PATH"
 )
@@ -52,6 +54,18 @@ def webhook(url: str, **fields: Any) -> dict[str, Any]:
         },
         "receivers": [{"name": "tocsin", "webhook_configs": [{"url": url, "send_resolved": True} | fields]}],
     }
+
+
+def webhook_and_heartbeat(integration: Integration) -> dict[str, Any]:
+    """The configuration of a newcomer: alerts to one URL, the alert that always fires to the other, each second."""
+    configuration = webhook(integration.url)
+    configuration["route"]["routes"] = [
+        {"receiver": "heartbeat", "matchers": ['alertname="heartbeat"'], "repeat_interval": "1s"}
+    ]
+    configuration["receivers"].append(
+        {"name": "heartbeat", "webhook_configs": [{"url": integration.heartbeat_url, "send_resolved": False}]}
+    )
+    return configuration
 
 
 class Alertmanager:

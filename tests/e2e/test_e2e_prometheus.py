@@ -7,7 +7,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from early import early
-from neighbours import NEEDS_ALERTMANAGER, NEEDS_PROMETHEUS, Alertmanager, Demo, prometheus, webhook
+from neighbours import (
+    NEEDS_ALERTMANAGER,
+    NEEDS_PROMETHEUS,
+    Alertmanager,
+    Demo,
+    prometheus,
+    webhook_and_heartbeat,
+)
 from processes import Client, Processes, running_stack, until
 
 from tocsin.v1.alert_groups_pb2 import AlertGroup
@@ -42,14 +49,7 @@ def _site(client: Client) -> Iterator[Site]:
         folder = Path(name)
         integration = client.create("Prometheus of the site")
         client.expect_beats(integration, 10)
-        configuration = webhook(integration.url)
-        configuration["route"]["routes"] = [
-            {"receiver": "heartbeat", "matchers": ['alertname="heartbeat"'], "repeat_interval": "1s"}
-        ]
-        configuration["receivers"].append(
-            {"name": "heartbeat", "webhook_configs": [{"url": integration.heartbeat_url, "send_resolved": False}]}
-        )
-        alertmanager = Alertmanager(processes, folder, configuration)
+        alertmanager = Alertmanager(processes, folder, webhook_and_heartbeat(integration))
         try:
             alertmanager.start()
             with prometheus(processes, folder, alertmanager, demo):

@@ -7,7 +7,14 @@ from pathlib import Path
 
 from early import early
 from hearing import answer, mailbox, receiving
-from neighbours import NEEDS_ALERTMANAGER, NEEDS_PROMETHEUS, Alertmanager, Demo, prometheus, webhook
+from neighbours import (
+    NEEDS_ALERTMANAGER,
+    NEEDS_PROMETHEUS,
+    Alertmanager,
+    Demo,
+    prometheus,
+    webhook_and_heartbeat,
+)
 from processes import Processes, Stack, notification, running_stack, until
 
 from tocsin.v1 import contact_points_pb2
@@ -45,14 +52,7 @@ def test_prometheus_dies_and_somebody_gets_a_mail() -> None:
         client.chain("Anna", notify(anna))
         client.tell_of_resolution(integration)
         client.expect_beats(integration, 10)
-        configuration = webhook(integration.url)
-        configuration["route"]["routes"] = [
-            {"receiver": "heartbeat", "matchers": ['alertname="heartbeat"'], "repeat_interval": "1s"}
-        ]
-        configuration["receivers"].append(
-            {"name": "heartbeat", "webhook_configs": [{"url": integration.heartbeat_url, "send_resolved": False}]}
-        )
-        alertmanager = Alertmanager(processes, folder, configuration).start()
+        alertmanager = Alertmanager(processes, folder, webhook_and_heartbeat(integration)).start()
 
         def beats(state: Heartbeat.State) -> bool:
             return client.heartbeat(integration).state == state
