@@ -1,7 +1,6 @@
 """A daemon that cannot start says in one line what is wrong and what to do, and damages nothing."""
 
 import os
-import resource
 import shutil
 import socket
 import sqlite3
@@ -12,6 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from little_room import little_room
 from load import assert_sound
 from processes import Processes, Stack, notification
 
@@ -19,10 +19,10 @@ AS_ANYBODY = ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner"
 """Root as if it were an ordinary user, whom modes bind."""
 
 
-def refused(data: Path, *arguments: str, within: list[str] | None = None, status: int = 1, **options: object) -> str:
+def refused(data: Path, *arguments: str, within: list[str] | None = None, status: int = 1) -> str:
     """What a daemon says that does not start: its own line, which is one, and the only one beside the log."""
     command = [*(within or []), sys.executable, "-m", "tocsind", "--data", str(data), *arguments]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, **options)  # type: ignore[call-overload]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     said = [line for line in done.stderr.splitlines() if not line.startswith("{")]
     assert done.returncode == status, done.stderr
     assert len(said) == 1, done.stderr
@@ -105,10 +105,7 @@ def test_a_disk_that_is_full_in_the_middle_of_a_migration(folder: Path) -> None:
     """The file is wholly before it, and it is made when there is room."""
     data = folder / "data"
 
-    def little_room() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, resource.RLIM_INFINITY))
-
-    said = refused(data, preexec_fn=little_room)
+    said = refused(data, within=little_room(40_000))
 
     assert f"tocsind: {data}/tocsin.db: the file cannot be used: disk I/O error" in said or "disk is full" in said
     with closing(sqlite3.connect(data / "tocsin.db")) as connection:

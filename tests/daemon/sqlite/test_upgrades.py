@@ -1,7 +1,6 @@
 """Files of earlier versions: brought up to date with all that is in them, and backed up before."""
 
 import os
-import resource
 import signal
 import sqlite3
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from fake_clock import SECOND, FakeClock
+from little_room import little_room
 from old_files import LATEST, VERSIONS, change_file, make_old_file, rows_of
 from running_daemon import RunningDaemon
 
@@ -233,11 +233,13 @@ def test_a_daemon_that_cannot_back_up_says_so_and_does_not_start(tmp_path: Path)
     before = content(tmp_path)
 
     ran = subprocess.run(
-        [sys.executable, "-m", "tocsind", "--data", str(tmp_path), "--listen", f"unix:{tmp_path}/s"],
+        [
+            *little_room(65536),
+            *(sys.executable, "-m", "tocsind", "--data", str(tmp_path), "--listen", f"unix:{tmp_path}/s"),
+        ],
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=_no_large_files,
     )
 
     assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
@@ -245,11 +247,6 @@ def test_a_daemon_that_cannot_back_up_says_so_and_does_not_start(tmp_path: Path)
     assert "cannot be written: " in ran.stderr
     assert content(tmp_path) == before | {"tocsind.lock": (tmp_path / "tocsind.lock").read_bytes()}
     assert copies(tmp_path) == []
-
-
-def _no_large_files() -> None:
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
 
 
 def test_a_damaged_file_is_not_migrated(tmp_path: Path) -> None:

@@ -2,14 +2,13 @@
 
 import fcntl
 import os
-import resource
-import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from fake_clock import DAY, FakeClock
+from little_room import little_room
 from old_files import change_file, rows_of
 from running_daemon import RunningDaemon
 from upkeep_command import upkeep
@@ -152,16 +151,11 @@ def test_a_disk_that_fails_in_the_middle_leaves_nothing(data: Path, tmp_path: Pa
     into = tmp_path / "backups"
     before = upkeep("backup", "--data", data, into).path
 
-    ran = upkeep("backup", "--data", data, into, "--keep", 1, preexec_fn=_no_large_files)
+    ran = upkeep("backup", "--data", data, into, "--keep", 1, within=little_room(65536))
 
     assert (ran.status, ran.out, ran.err.count("\n")) == (1, "", 1)
     assert "cannot be written: " in ran.err
     assert names(into) == [before.name]
-
-
-def _no_large_files() -> None:
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
 
 
 def test_a_damaged_file_is_no_backup(data: Path, tmp_path: Path, clock: FakeClock) -> None:

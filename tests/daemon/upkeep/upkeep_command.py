@@ -4,8 +4,9 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 
 class Ran(NamedTuple):
@@ -23,11 +24,13 @@ class Ran(NamedTuple):
         return Path(found[1])
 
 
-def upkeep(*arguments: object, env: dict[str, str] | None = None, **options: Any) -> Ran:
-    """Runs the program to its end."""
+def upkeep(
+    *arguments: object, env: dict[str, str] | None = None, within: Sequence[str] = (), cwd: Path | None = None
+) -> Ran:
+    """Runs the program to its end, by the command `within` if there is one."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
-    command = [sys.executable, "-P", "-m", "tocsin_cli", *map(str, arguments)]
+    command = [*within, sys.executable, "-P", "-m", "tocsin_cli", *map(str, arguments)]
     ran = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=environment | (env or {}), timeout=100, **options
+        command, capture_output=True, text=True, check=False, env=environment | (env or {}), timeout=100, cwd=cwd
     )
     return Ran(ran.returncode, ran.stdout, ran.stderr)
