@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import structlog
 from fake_clock import FakeClock
+from posting import ScriptedCourier, scripted
 from running_daemon import Integration, RunningDaemon, Start
 
 from tocsind.sqlite.migrate import migrate
@@ -83,3 +84,10 @@ def connection() -> Iterator[sqlite3.Connection]:
     connection.execute("PRAGMA foreign_keys = ON")
     yield connection
     connection.close()
+
+
+@pytest.fixture
+def courier(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedCourier]:
+    """The courier of all daemons."""
+    with scripted(monkeypatch) as made:
+        yield made

@@ -142,22 +142,17 @@ def put(daemon: RunningDaemon, groups: Sequence[str], *contacts: int, kind: Kind
 
 
 def add_given_up(daemon: RunningDaemon, group: str) -> str:
-    """A message that was given up, behind another one to the same receiver that is not due for a year: so it is not
-    sent when it is retried. Returns its name."""
-    contact = add_contact(daemon, "ops")
-    number = int(group.removeprefix("alertGroups/"))
-    before, dead = (outbox.message(number, contact, Kind.FIRING) for _ in range(2))
+    """A message that was given up, to a contact point that bundles what comes within a year: so it is not sent yet when
+    it is retried. Returns its name."""
+    contact = add_contact(daemon, "ops", window=365 * DAY)
+    dead = outbox.message(int(group.removeprefix("alertGroups/")), contact, Kind.FIRING)
 
     def add(transaction: Transaction, memory: Memory) -> None:
-        before.created = before.set = dead.created = dead.set = dead.due = dead.ended = transaction.now
-        before.due = transaction.now + 365 * DAY
+        dead.created = dead.set = dead.due = dead.ended = transaction.now
         dead.state, dead.attempts, dead.answer = MessageState.DEAD, 12, "500 Internal Server Error"
-        rows.insert(transaction.connection, [before, dead])
+        rows.insert(transaction.connection, [dead])
 
     daemon.engine.change(add)
-    # As after a restart: it waits for its time.
-    room = daemon.engine.memory.outbox
-    room._queue.add(before.id, number, contact, daemon.clock.elapsed() + 365 * DAY)
     return dead.name
 
 

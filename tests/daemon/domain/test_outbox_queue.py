@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tocsind.domain import backoff
-from tocsind.domain.outbox_queue import MOST_BUNDLED, PLACES, SHARED_PLACES, Errand, OutboxQueue
+from tocsind.domain.outbox_queue import AWAY, MOST_BUNDLED, PLACES, SHARED_PLACES, Errand, OutboxQueue
 from tocsind.domain.units import SECOND
 
 
@@ -194,6 +194,57 @@ def test_what_somebody_has_retried_goes_at_once_though_its_receiver_rests() -> N
     assert ids(q.take(5, 1)) == [(1,)]
 
 
+def test_what_is_retried_takes_along_what_comes_before_it() -> None:
+    """It would wait for the backoff of an earlier one to the same contact point about the same group."""
+    q = queue((0, 4))
+    for number in (1, 2, 3):
+        q.add(number, 1, 1, due=0)
+    (first,) = q.take(0, 1)
+    q.settle(first, 0, False, {1: 100 * SECOND})
+
+    q.hasten(2, 5)
+    (again,) = q.take(5, 10)
+    assert again.ids == (1,)
+    q.settle(again, 5, True)
+    assert ids(q.take(5, 10)) == [(2,)]
+
+
+def after_failures(count: int) -> tuple[OutboxQueue, int]:
+    """A queue of which so many messages failed, one after the other, and now wait for 600 s; and the time."""
+    q, now = queue((0, 4)), 0
+    for number in range(1, count + 1):
+        q.add(number, number, 1, due=now)
+        (errand,) = q.take(now, 10)
+        q.settle(errand, now, False, {number: now + 600 * SECOND})
+        assert q.take(now, 10) == []
+        following = q.next_look()
+        assert following is not None
+        now = following
+    return q, now
+
+
+def test_a_receiver_that_is_back_gets_what_failed_meanwhile_at_once() -> None:
+    """Its backoff is for a receiver that is away. Those that were not tried wait for nothing new."""
+    q, now = after_failures(3)
+    q.add(4, 4, 1, due=now)
+    (probe,) = q.take(now, 10)
+    assert probe.ids == (4,)
+
+    q.settle(probe, now, True)
+    assert sorted(ids(q.take(now, 10))) == [(1,), (2,), (3,)]
+
+
+def test_what_its_receiver_chokes_on_is_not_hastened_by_others_that_get_through() -> None:
+    """It would have used up its attempts in a minute."""
+    q, now = after_failures(2)
+    q.add(4, 4, 1, due=now)
+    (probe,) = q.take(now, 10)
+
+    q.settle(probe, now, True)
+    assert q.take(now, 10) == []
+    assert ids(q.take(700 * SECOND, 10)) == [(1,), (2,)]
+
+
 def test_what_is_given_up_and_retried_later_goes_before_what_waits_of_its_pair() -> None:
     """Its number is lower; and not together with one that is under way."""
     q = queue((0, 4))
@@ -249,7 +300,7 @@ class Sending(RuleBasedStateMachine):
         self.number = 0
         self.known: dict[int, Known] = {}
         self.out: list[Errand] = []
-        self.failing: set[int] = set()
+        self.failures: Counter[int] = Counter()
 
     @rule(group=st.integers(1, 4), contact=st.integers(1, 4), wait=st.sampled_from([0, 0, SECOND, 60 * SECOND]))
     def put(self, group: int, contact: int, wait: int) -> None:
@@ -291,14 +342,19 @@ class Sending(RuleBasedStateMachine):
         if done is None:
             self.queue.give_back(errand, self.now)
             return
-        (self.failing.discard if done else self.failing.add)(errand.contact_id)
+        is_back = done and self.failures[errand.contact_id] >= AWAY
+        self.failures[errand.contact_id] = 0 if done else self.failures[errand.contact_id] + 1
         again = {} if done or dead else {i: self.now + 5 * SECOND for i in errand.ids if i in self.known}
         self.queue.settle(errand, self.now, done, again)
         for number in errand.ids:
             if number in again:
                 self.known[number].due = again[number]
+                self.known[number].failures += 1
             else:
                 self.known.pop(number, None)
+        for message in self.known.values():
+            if is_back and message.contact == errand.contact_id and message.failures:
+                message.due = min(self.now, message.due)
 
     @precondition(lambda self: self.known)
     @rule(data=st.data())
@@ -315,8 +371,10 @@ class Sending(RuleBasedStateMachine):
     def hasten(self, data: st.DataObject) -> None:
         """Somebody has one sent now."""
         number = data.draw(st.sampled_from(sorted(self.known)))
-        if number not in {i for errand in self.out for i in errand.ids}:
-            self.known[number].due = min(self.now, self.known[number].due)
+        hastened, sent = self.known[number], {i for errand in self.out for i in errand.ids}
+        for i, each in self.known.items():
+            if i <= number and i not in sent and (each.group, each.contact) == (hastened.group, hastened.contact):
+                each.due = min(self.now, each.due)
         self.queue.hasten(number, self.now)
 
     @rule(span=st.sampled_from([1, SECOND, 10 * SECOND, 100 * SECOND]))
