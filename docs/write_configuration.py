@@ -49,7 +49,8 @@ $ sudo systemctl reload tocsind tocsin-gateway
 
 `systemctl reload tocsind tocsin-gateway` has both read the file again, and take what says below that a reload does.
 What else was changed waits for the next restart; the log names both ("reloaded", and "changed in the configuration, but
-taken by a restart only"). A mistake changes nothing and is a line in the log ("not reloaded"): so check first.
+taken by a restart only"). With a mistake in the file the reload fails, nothing changes, and the journal has a line for
+each mistake.
 
 A restart loses no request either. While the gateway restarts, the kernel keeps what arrives, as its socket is
 systemd's; while the daemon restarts, the gateway keeps requests for up to 5 seconds and hands them to the next one.

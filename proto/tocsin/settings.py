@@ -38,7 +38,7 @@ def _text(shape: str, check: Callable[[str], str] = str) -> Kind:
     def of_text(text: str) -> str:
         if not text:
             raise ValueError("must not be empty")
-        return check(text)
+        return check(_without_zero(text))
 
     def of_toml(value: Any) -> str:
         if not isinstance(value, str):
@@ -50,12 +50,12 @@ def _text(shape: str, check: Callable[[str], str] = str) -> Kind:
 
 def _texts(shape: str, check: Callable[[str], str]) -> Kind:
     def of_text(text: str) -> str:
-        return check(text)
+        return check(_without_zero(text))
 
     def of_toml(value: Any) -> tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise ValueError(f'must be a list of texts, such as ["{shape}"], not {_shown(value)}')
-        return tuple(check(item) for item in value)
+        return tuple(of_text(item) for item in value)
 
     return Kind(shape, of_text, of_toml, many=True)
 
@@ -100,6 +100,13 @@ def _flag() -> Kind:
         return value
 
     return Kind("", of_text, of_toml, flag=True)
+
+
+def _without_zero(text: str) -> str:
+    """No path can hold one, and no name."""
+    if "\0" in text:
+        raise ValueError("must not hold a character of code 0")
+    return text
 
 
 def _shown(value: Any) -> str:

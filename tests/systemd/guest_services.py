@@ -151,15 +151,16 @@ def daemon_that_stands_still_is_replaced() -> None:
 
 @check
 def daemon_reloads() -> None:
-    """`systemctl reload` takes a setting without another process; a mistake keeps the old ones, and is a line."""
+    """`systemctl reload` takes a setting without another process; with a mistake it fails, and keeps the old ones."""
     pid = main_pid()
     configure(("rate_limit", "1000000"))
     run("systemctl", "reload", "tocsind.service")
     until(lambda: "rate_limit" in journal("tocsind.service"), "the daemon says what has changed")
     good = CONFIGURATION.read_text()
     CONFIGURATION.write_text(good.replace("[daemon]", "[daemon]\nrate_limitt = 5", 1))
-    run("systemctl", "reload", "tocsind.service")
-    until(lambda: "rate_limitt" in journal("tocsind.service"), "the daemon names the mistake")
+    for unit in SERVICES:
+        run("systemctl", "reload", unit, ok=False)
+        until(lambda unit=unit: "rate_limitt" in journal(unit), "the journal names the mistake")
     CONFIGURATION.write_text(good)
     configure(("rate_limit", "0"))
     run("systemctl", "reload", "tocsind.service")
