@@ -1,4 +1,4 @@
-"""Writes docs/configuration.md from the table of settings, proto/tocsin/configuration.py.
+"""Writes docs/configuration.md from the table of settings, proto/tocsin/settings.py.
 
 `python docs/write_configuration.py > docs/configuration.md`, or `make docs`. A test fails while that page says anything
 but what this prints. It stands beside the page, not in a package, because nothing that is installed needs it.
@@ -13,7 +13,7 @@ from tocsin.settings import SECTIONS, Setting, of_section
 _INTRODUCTION = f"""\
 # Configuration
 
-<!-- Written by `python docs/write_configuration.py > docs/configuration.md` from proto/tocsin/configuration.py. Change
+<!-- Written by `python docs/write_configuration.py > docs/configuration.md` from proto/tocsin/settings.py. Change
 that. -->
 
 One file for both processes, TOML, with a section for each: `/etc/tocsin/tocsin.toml` in an [installation](install.md),

@@ -29,7 +29,7 @@ _DESCRIPTION = (
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What the gateway is told: as the table of settings has it (tocsin/configuration.py). `settings`: all of this as
+    """What the gateway is told: as the table of settings has it (tocsin/settings.py). `settings`: all of this as
     it was told, which can be read again."""
 
     http: str
