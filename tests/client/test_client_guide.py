@@ -8,8 +8,11 @@ from pathlib import Path
 from certificates import Certificate
 from processes import Stack, notification
 
+import tocsin
+
 ROOT = Path(__file__).parents[2]
-BLOCKS = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs/client.md").read_text(), re.MULTILINE | re.DOTALL)
+GUIDE = (ROOT / "docs/client.md").read_text()
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
 
 
 def test_the_guide_runs(stack: Stack, folder: Path, ca: Certificate) -> None:
@@ -42,6 +45,15 @@ def test_the_guide_runs(stack: Stack, folder: Path, ca: Certificate) -> None:
     assert "StatusCode.INVALID_ARGUMENT" in shown
     assert "RESOLVED" in shown
     assert "'Production'" in shown
+
+
+def test_all_services_are_in_the_guide() -> None:
+    """Those that it names are attributes of both clients, and no others are."""
+    listed = GUIDE.partition("The services are attributes:")[2].partition(";")[0]
+    named = set(re.findall(r"`(\w+)`", listed))
+    with tocsin.connect("unix:/nowhere") as client:
+        assert named == {name for name in vars(client) if not name.startswith("_")}
+    assert named == set(tocsin.aio.Client.__annotations__)
 
 
 USER = """
