@@ -164,7 +164,7 @@ class Maintenance(_message.Message):
         """Everything as usual, but nobody is told."""
         MAINTENANCE: Maintenance._Mode.ValueType  # 2
         """Groups that open (or fire again) are collected under one group. When it ends,
-        those that still fire are released and take their normal way.
+        those that are still open are released and take their normal way.
         """
 
     class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
@@ -176,7 +176,7 @@ class Maintenance(_message.Message):
     """Everything as usual, but nobody is told."""
     MAINTENANCE: Maintenance.Mode.ValueType  # 2
     """Groups that open (or fire again) are collected under one group. When it ends,
-    those that still fire are released and take their normal way.
+    those that are still open are released and take their normal way.
     """
 
     MODE_FIELD_NUMBER: _builtins.int

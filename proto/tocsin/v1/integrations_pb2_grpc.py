@@ -152,7 +152,7 @@ class IntegrationServiceServicer:
 
     def StopMaintenance(self, request, context):
         """Ends a maintenance that runs, or cancels one that is planned. What was
-        collected and still fires is released. FAILED_PRECONDITION without one.
+        collected and is still open is released. FAILED_PRECONDITION without one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -63,7 +63,7 @@ class IntegrationServiceStub:
     """
     StopMaintenance: _grpc.UnaryUnaryMultiCallable[_integrations_pb2.StopMaintenanceRequest, _integrations_pb2.Integration]
     """Ends a maintenance that runs, or cancels one that is planned. What was
-    collected and still fires is released. FAILED_PRECONDITION without one.
+    collected and is still open is released. FAILED_PRECONDITION without one.
     """
 
 @_typing.type_check_only
@@ -100,7 +100,7 @@ class IntegrationServiceAsyncStub(IntegrationServiceStub):
     """
     StopMaintenance: _aio.UnaryUnaryMultiCallable[_integrations_pb2.StopMaintenanceRequest, _integrations_pb2.Integration]  # type: ignore[assignment]
     """Ends a maintenance that runs, or cancels one that is planned. What was
-    collected and still fires is released. FAILED_PRECONDITION without one.
+    collected and is still open is released. FAILED_PRECONDITION without one.
     """
 
 class IntegrationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -188,7 +188,7 @@ class IntegrationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_integrations_pb2.Integration, _abc.Awaitable[_integrations_pb2.Integration]]:
         """Ends a maintenance that runs, or cancels one that is planned. What was
-        collected and still fires is released. FAILED_PRECONDITION without one.
+        collected and is still open is released. FAILED_PRECONDITION without one.
         """
 
 def add_IntegrationServiceServicer_to_server(servicer: IntegrationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
