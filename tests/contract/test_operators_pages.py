@@ -1,4 +1,4 @@
-"""The pages for operators: the generated one is fresh, links lead somewhere, and what they quote exists."""
+"""The pages for operators: the generated one is fresh, what they quote exists; and links of any page lead somewhere."""
 
 import re
 from collections.abc import Iterator
@@ -23,6 +23,7 @@ PAGES = [
     ),
 ]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+EVERY_PAGE = sorted({*PAGES, ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")})
 
 anchor = program("proto/reference.py").anchor
 
@@ -67,7 +68,7 @@ def test_every_setting_has_a_section() -> None:
         assert f"`{setting.name_in_environment}`" in section
 
 
-@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+@pytest.mark.parametrize("page", EVERY_PAGE, ids=[str(page.relative_to(ROOT)) for page in EVERY_PAGE])
 def test_links_of_the_page_lead_somewhere(page: Path) -> None:
     """To a heading of the page, to one of another, or to a file."""
     dead = []
