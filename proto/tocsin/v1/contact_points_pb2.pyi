@@ -56,8 +56,8 @@ class ContactPoint(_message.Message):
     """
     body_template: _builtins.str
     """A Jinja2 template for the text of a message, for webhooks the whole body of the
-    request; empty: the default. Not for on_call. See docs/notifying.md for what it
-    can use.
+    request; empty: the default. Not for on_call. See docs/message-templates.md for
+    what it can use.
     """
     target: _builtins.str
     """Where it leads, with every secret masked: `mailto://tocsin:****@mail.example`."""

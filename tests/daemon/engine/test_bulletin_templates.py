@@ -48,7 +48,7 @@ def fire(daemon: RunningDaemon, integration: Integration, firing: str = "a", **o
     ],
 )
 def test_what_they_see(daemon: RunningDaemon, integration: Integration, source: str, text: str | None) -> None:
-    """Each variable of docs/notifying.md is there."""
+    """Each variable of docs/message-templates.md is there."""
     group = fire(daemon, integration, "a b")
     wanted = "a: a is in trouble;b: b is in trouble;" if text is None else text.format(n=group.split("/")[1])
     made = bulletin(daemon, mail(body_template=source), message(group, via_id=on_call(daemon, "Rota")))

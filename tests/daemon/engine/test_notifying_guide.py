@@ -1,4 +1,5 @@
-"""docs/notifying.md: what it shows is what is sent, and what it says about templates and signatures holds."""
+"""docs/webhooks.md and docs/message-templates.md: what they show is what is sent, and what they say about signatures
+and templates holds."""
 
 import base64
 import hashlib
@@ -28,12 +29,14 @@ from tocsind.rendering.variables import variables_of_message
 from tocsind.sqlite.alert_groups import GroupRow
 from tocsind.sqlite.alerts import AlertRow
 
-GUIDE = (Path(__file__).parents[3] / "docs" / "notifying.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[3] / "docs"
+WEBHOOKS = (DOCS / "webhooks.md").read_text(encoding="utf-8")
+TEMPLATES = (DOCS / "message-templates.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
+def blocks(guide: str, language: str) -> list[str]:
     """The blocks of code in a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^```{language}\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
 
 
 def contact(public_id: str, display_name: str) -> ContactPoint:
@@ -76,14 +79,14 @@ def test_the_json_of_webhooks_is_stable() -> None:
     """It is what the guide shows, to the order of the fields: receivers rely on it. What is removed or renamed here
     needs another version."""
     body = msgspec.json.encode(webhook_body(facts(), contact("h9v2m4k8c3xw", "Pager")))
-    (shown,) = blocks("json")
+    (shown,) = blocks(WEBHOOKS, "json")
     assert msgspec.json.format(body, indent=2).decode() == shown.strip()
 
 
 @pytest.fixture
 def verify(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The function that the guide shows, at a time of its own."""
-    (source,) = blocks("python")
+    (source,) = blocks(WEBHOOKS, "python")
     namespace: dict[str, Any] = {}
     exec(source, namespace)
     assert len([text for text in source.splitlines() if text]) <= 10
@@ -140,7 +143,7 @@ def test_all_variables_are_in_the_guide(
     monkeypatch.setattr(Renderer, "render_message", noted)
     composed(daemon, mail(body_template="{{ text }}"), message(daemon.fire(integration, "a")))
     given = variables_of_message(seen[0], b"")
-    table = GUIDE.partition("| variable |")[2].partition("\n\n")[0]
+    table = TEMPLATES.partition("| variable |")[2].partition("\n\n")[0]
     rows = [row.split(" | ")[0] for row in table.splitlines()[2:]]
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == given.keys()
     of_each = re.search(r"each with (.*?);", table)
@@ -148,7 +151,7 @@ def test_all_variables_are_in_the_guide(
     assert set(re.findall(r"`(\w+)`", of_each[1])) == given["messages"][0].keys()
 
 
-@pytest.mark.parametrize("source", blocks("jinja"))
+@pytest.mark.parametrize("source", blocks(TEMPLATES, "jinja"))
 def test_the_templates_of_the_guide_make_json(daemon: RunningDaemon, source: str) -> None:
     """They can be saved, and whatever is in the texts, the body is JSON."""
     assert try_templates(daemon.engine.renderer, hook(source)) == []

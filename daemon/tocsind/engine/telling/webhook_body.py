@@ -1,7 +1,7 @@
 """What a webhook receives where no template makes it: JSON of version "1".
 
 Rules
-- docs/notifying.md documents it, and receivers are programs: nothing is renamed, removed or given another meaning
+- docs/webhooks.md documents it, and receivers are programs: nothing is renamed, removed or given another meaning
   without another version. Something may be added.
 - Every field is always there; what does not apply is null, or empty.
 - Names of resources and of enumerations are those of `tocsin.v1`; times are RFC 3339, in UTC.
