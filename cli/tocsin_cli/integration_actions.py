@@ -24,7 +24,7 @@ from .integrations import integrations, print_integration
     type=click.Choice(["debug", "maintenance"]),
     required=True,
     help="debug: everything as usual, but nobody is told; maintenance: groups that open meanwhile are collected under "
-    "one group, and those that still fire at its end are released.",
+    "one group, and those that are open at its end are released.",
 )
 @click.option("--for", "duration", type=DURATION, required=True, help="How long it lasts: 1m to 30d.")
 @click.option(
@@ -46,7 +46,7 @@ def start_maintenance(settings: Settings, name: str, mode: str, duration: timede
 @click.argument("name", type=names.INTEGRATION)
 @pass_settings
 def stop_maintenance(settings: Settings, name: str) -> None:
-    """End a maintenance now, or cancel one that is planned. What was collected and still fires is released."""
+    """End a maintenance now, or cancel one that is planned. What was collected and is still open is released."""
     with settings.connect() as daemon:
         integration = daemon.call(daemon.integrations.StopMaintenance, StopMaintenanceRequest(name=name))
     print_integration(settings, integration)
