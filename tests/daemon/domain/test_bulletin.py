@@ -7,13 +7,7 @@ from fake_clock import DAY, HOUR, START
 from told_samples import BEGAN, DOWN, group, listed, over, shown, told
 
 from tocsind.domain.alert_group import ResolveReason, Source, State
-from tocsind.domain.bulletin import (
-    Told,
-    body,
-    bundle_body,
-    bundle_title,
-    title,
-)
+from tocsind.domain.bulletin import Told, body, bundle_body, bundle_title, title
 from tocsind.domain.message import Kind
 from tocsind.domain.notification import ReportedAlert
 from tocsind.domain.snapshot import AlertState

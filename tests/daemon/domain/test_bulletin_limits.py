@@ -8,15 +8,7 @@ from hypothesis import strategies as st
 from told_samples import group, listed, told
 
 from tocsind.domain.alert_group import ResolveReason, Source, State
-from tocsind.domain.bulletin import (
-    MAX_BODY,
-    MAX_TITLE,
-    Told,
-    body,
-    bundle_body,
-    bundle_title,
-    title,
-)
+from tocsind.domain.bulletin import MAX_BODY, MAX_TITLE, Told, body, bundle_body, bundle_title, title
 from tocsind.domain.message import Kind
 from tocsind.domain.notification import ReportedAlert
 from tocsind.domain.plain_text import block, line
