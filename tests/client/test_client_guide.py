@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from certificates import Certificate
-from processes import Stack, notification
+from senders import notification
+from stacks import Stack
 
 ROOT = Path(__file__).parents[2]
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs/client.md").read_text(), re.MULTILINE | re.DOTALL)
