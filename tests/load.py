@@ -6,7 +6,9 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
-from processes import Sender, Stack, notification, until
+from processes import until
+from senders import Sender, notification
+from stacks import Stack
 
 from tocsin.v1.integrations_pb2 import Integration
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import Processes, Stack, running_stack
+from processes import Processes
+from stacks import Stack, running_stack
 
 
 @pytest.fixture

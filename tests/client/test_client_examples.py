@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from chat import Chat
-from processes import Process, Stack, notification, until
+from processes import Process, until
 from scripted_daemon import Refusal, ScriptedDaemon, page
+from senders import notification
+from stacks import Stack
 
 from tocsin.v1.alert_groups_pb2 import (
     AcknowledgeAlertGroupRequest,

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from certificates import Certificate
-from processes import Stack, notification
+from senders import notification
+from stacks import Stack
 
 import tocsin
 

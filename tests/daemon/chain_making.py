@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from changing import by
+import grpc
+from changing import audit_log, by
+from google.protobuf.json_format import MessageToDict
 from google.type import timeofday_pb2  # type: ignore[import-untyped]
-from running_daemon import RunningDaemon, duration
+from running_daemon import RunningDaemon, details, duration
 
 from tocsin.v1 import escalation_chains_pb2, escalation_chains_pb2_grpc
 from tocsind.domain.contact_point import ContactPoint, Webhook
@@ -15,6 +17,7 @@ from tocsind.sqlite.writer import Transaction
 Chain = escalation_chains_pb2.EscalationChain
 Step = escalation_chains_pb2.EscalationStep
 TimeOfDay = timeofday_pb2.TimeOfDay
+NINE, FIVE, MIDNIGHT = TimeOfDay(hours=9), TimeOfDay(hours=17, minutes=30), TimeOfDay(hours=24)
 
 
 def chain_service(daemon: RunningDaemon) -> escalation_chains_pb2_grpc.EscalationChainServiceStub:
@@ -103,3 +106,16 @@ def lose_contact(daemon: RunningDaemon, name: str) -> None:
         )
 
     daemon.engine.change(job)
+
+
+def fields_of(error: grpc.RpcError) -> list[str]:
+    """The fields that are to blame."""
+    return [violation.field for violation in details(error)[1].field_violations]
+
+
+def said(daemon: RunningDaemon, first: int = 0) -> list[tuple[str, str, Any, Any]]:
+    """The audit log from an entry on: the method, the resource, before and after."""
+    return [
+        (entry.method.rpartition(".")[2], entry.resource, MessageToDict(entry.before), MessageToDict(entry.after))
+        for entry in audit_log(daemon)[first:]
+    ]

@@ -77,6 +77,14 @@ def integration(daemon: RunningDaemon) -> Integration:
 
 
 @pytest.fixture
+def shelf(daemon: RunningDaemon) -> Path:
+    """The folder with calendars."""
+    shelf = daemon.folder / "calendars"
+    shelf.mkdir()
+    return shelf
+
+
+@pytest.fixture
 def connection() -> Iterator[sqlite3.Connection]:
     """A file with today's tables, in memory."""
     connection = sqlite3.connect(":memory:", isolation_level=None)

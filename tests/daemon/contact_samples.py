@@ -22,6 +22,7 @@ from tocsind.engine.telling.calendars import CalendarCopy
 Contact = contact_points_pb2.ContactPoint
 URL = "https://hooks.example/services/T0001/B0002/wxyz"
 KEY = "whsec_MDEyMzQ1Njc4OWFiY2RlZg=="
+ICAL = "BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n"
 
 _count = itertools.count(1)
 

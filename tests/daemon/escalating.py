@@ -1,14 +1,17 @@
 """Escalation chains and contact points of a running daemon, as tests put them there; and what became of them."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
-from fake_clock import DAY
-from running_daemon import AlertGroup, Integration, RunningDaemon
+from changing import batch, by, delete, wipe
+from fake_clock import DAY, HOUR, MINUTE
+from notices import notice
+from running_daemon import AlertGroup, Integration, RunningDaemon, duration
 
-from tocsin.v1 import monitoring_pb2, monitoring_pb2_grpc
+from tocsin.v1 import integrations_pb2, monitoring_pb2, monitoring_pb2_grpc
 from tocsind.domain.contact_point import Apprise, CalendarSource, ContactPoint, OnCall
-from tocsind.domain.escalation_chain import Step
+from tocsind.domain.escalation_chain import Notify, Step, Wait
 from tocsind.engine.memory import Memory
 from tocsind.sqlite import contact_points, escalation_chains
 from tocsind.sqlite.writer import Transaction
@@ -66,6 +69,18 @@ def edit(daemon: RunningDaemon, chain_id: int, *steps: Step, name: str = "page")
     daemon.engine.change(job)
 
 
+def page(daemon: RunningDaemon, wait: int = 5 * MINUTE) -> None:
+    """A chain: ops, and after a while the boss."""
+    ops, boss = contact(daemon, "ops"), contact(daemon, "boss")
+    chain(daemon, Notify((ops,)), Wait(wait), Notify((boss,)))
+
+
+def paging_integration(daemon: RunningDaemon) -> Integration:
+    """An integration whose groups take that chain."""
+    page(daemon)
+    return daemon.integration(stale_after=duration(HOUR))
+
+
 def tells(
     daemon: RunningDaemon, integration: Integration, chain_id: int | None = None, notify_on_resolve: bool = False
 ) -> None:
@@ -111,6 +126,11 @@ def messages(daemon: RunningDaemon, group: str | None = None) -> list[tuple[str,
     return [(name, kinds[kind], step, states[state]) for name, kind, step, state in rows]
 
 
+def whom(daemon: RunningDaemon, group: str | None = None) -> list[str]:
+    """Who is told, in order."""
+    return [name for name, *_ in messages(daemon, group)]
+
+
 def delivered(daemon: RunningDaemon) -> None:
     """What waits to be sent is sent."""
     write(daemon, "UPDATE messages SET state = 3, attempts = 1 WHERE state = 1")
@@ -145,3 +165,23 @@ def figure(daemon: RunningDaemon, name: str) -> float:
     found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
     assert found, name
     return float(found[1])
+
+
+def delete_integration(daemon: RunningDaemon, integration: Integration, name: str) -> None:
+    """The integration is deleted, with what is open."""
+    request = integrations_pb2.DeleteIntegrationRequest(name=integration.name)
+    daemon.integrations.DeleteIntegration(request, metadata=by())
+
+
+STOPS: dict[str, Callable[[RunningDaemon, Integration, str], object]] = {
+    "acknowledge": lambda daemon, integration, name: daemon.act("Acknowledge", name),
+    "acknowledge many": lambda daemon, integration, name: batch(daemon, "Acknowledge", [name]),
+    "silence": lambda daemon, integration, name: daemon.act("Silence", name),
+    "resolve": lambda daemon, integration, name: daemon.act("Resolve", name),
+    "resolve many": lambda daemon, integration, name: batch(daemon, "Resolve", [name]),
+    "source": lambda daemon, integration, name: daemon.send(integration, notice("", "a")),
+    "wipe": lambda daemon, integration, name: wipe(daemon, name),
+    "delete": lambda daemon, integration, name: delete(daemon, name),
+    "integration": delete_integration,
+}
+"""Whatever has a group no longer fire."""

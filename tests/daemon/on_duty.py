@@ -92,6 +92,13 @@ def names_on_shift(daemon: RunningDaemon, contact: ContactPoint) -> set[str]:
     return {name for (people,) in rows for name in msgspec.json.decode(people)}
 
 
+def changes(daemon: RunningDaemon) -> int:
+    """How often rows were written."""
+    seen: list[int] = []
+    daemon.engine.change(lambda transaction, memory: seen.append(transaction.connection.total_changes))
+    return seen[0]
+
+
 class StandInCourier:
     """Fetches by HTTP as the courier does, in this process: no redirects, and no address in what it answers."""
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from early import early
 from neighbours import NEEDS_ALERTMANAGER, Alertmanager, webhook
-from processes import Processes, Stack, free_port, running_stack, until
+from processes import Processes, free_port, until
+from stacks import Stack, running_stack
 
 from tocsin.v1.alert_groups_pb2 import Alert, AlertGroup
 

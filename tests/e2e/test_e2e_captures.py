@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import Answer, Stack
+from senders import Answer
+from stacks import Stack
 
 from tocsin.v1.alert_groups_pb2 import AlertGroup, GetPayloadRequest
 from tocsin.v1.heartbeats_pb2 import Heartbeat

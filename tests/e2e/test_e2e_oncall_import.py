@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 from neighbours import NEEDS_ALERTMANAGER, Alertmanager, webhook
-from processes import Processes, Stack, notification, until
+from processes import Processes, until
+from senders import notification
+from stacks import Stack
 
 from tocsin.v1.alert_groups_pb2 import AlertGroup
 from tocsin.v1.integrations_pb2 import Integration, ListIntegrationsRequest

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from daemon_client import Client
 from early import early
 from neighbours import (
     NEEDS_ALERTMANAGER,
@@ -15,7 +16,8 @@ from neighbours import (
     prometheus,
     webhook_and_heartbeat,
 )
-from processes import Client, Processes, running_stack, until
+from processes import Processes, until
+from stacks import running_stack
 
 from tocsin.v1.alert_groups_pb2 import AlertGroup
 from tocsin.v1.heartbeats_pb2 import Heartbeat

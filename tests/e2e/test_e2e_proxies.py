@@ -16,7 +16,9 @@ import pytest
 import tls_proxies
 from certificates import Certificate
 from neighbours import NEEDS_ALERTMANAGER, Alertmanager, webhook
-from processes import Processes, Stack, free_port, notification, until
+from processes import Processes, free_port, until
+from senders import notification
+from stacks import Stack
 from tls_proxies import Proxy
 
 MIB = 1024 * 1024

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from certificates import authority, signed
-from processes import Client, Process, Processes, Sender, free_port, notification, until
+from daemon_client import Client
+from processes import Process, Processes, free_port, until
+from senders import Sender, notification
 
 import tocsin
 from tocsin.v1 import access_pb2, alert_groups_pb2

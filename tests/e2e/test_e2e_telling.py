@@ -15,7 +15,9 @@ from neighbours import (
     prometheus,
     webhook_and_heartbeat,
 )
-from processes import Processes, Stack, notification, running_stack, until
+from processes import Processes, until
+from senders import notification
+from stacks import Stack, running_stack
 
 from tocsin.v1 import contact_points_pb2
 from tocsin.v1.alert_groups_pb2 import AlertGroup

@@ -5,7 +5,9 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from processes import Stack, notification, until
+from processes import until
+from senders import notification
+from stacks import Stack
 
 from tocsin.v1 import alert_groups_pb2
 from tocsin.v1.integrations_pb2 import Integration

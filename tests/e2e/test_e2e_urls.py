@@ -3,7 +3,8 @@
 import itertools
 
 import pytest
-from processes import Stack, notification
+from senders import notification
+from stacks import Stack
 
 BODY = notification("urls")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

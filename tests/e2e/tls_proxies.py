@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from certificates import Certificate
-from processes import Process, Processes, Sender, free_port, until
+from processes import Process, Processes, free_port, until
+from senders import Sender
 
 EXAMPLES = Path(__file__).parents[2] / "docs/proxy"
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from early import early
 from load import assert_sound
-from processes import Answer, Sender, Stack, notification, running_stack, until
+from processes import until
+from senders import Answer, Sender, notification
+from stacks import Stack, running_stack
 
 from tocsin.v1.integrations_pb2 import Integration
 

@@ -9,7 +9,9 @@ from contextlib import closing
 
 from early import early, told
 from load import assert_sound
-from processes import Stack, notification, running_stack, until
+from processes import until
+from senders import notification
+from stacks import Stack, running_stack
 
 CONTACT = """
 INSERT INTO contact_points (id, public_id, display_name, description, aliases, kind, settings, target, title_template,

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from early import early
-from processes import Sender, Stack, notification, running_stack, until
+from processes import until
+from senders import Sender, notification
+from stacks import Stack, running_stack
 
 ALERTMANAGERS_PATIENCE = 10
 """Seconds; the shortest time for which Alertmanager waits for an answer."""

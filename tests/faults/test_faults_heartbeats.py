@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from early import early
-from processes import Stack, running_stack, until
+from processes import until
+from stacks import Stack, running_stack
 
 from tocsin.v1.alert_groups_pb2 import AlertGroup
 from tocsin.v1.heartbeats_pb2 import Heartbeat

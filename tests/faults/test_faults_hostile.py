@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import Stack, notification, running_stack, until
+from processes import until
+from senders import notification
+from stacks import Stack, running_stack
 
 from tocsin.v1.integrations_pb2 import Integration
 

@@ -2,7 +2,8 @@
 
 import threading
 
-from processes import Stack, notification
+from senders import notification
+from stacks import Stack
 
 
 def test_a_second_daemon_is_refused(stack: Stack) -> None:

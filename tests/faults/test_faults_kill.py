@@ -7,7 +7,9 @@ import time
 
 import pytest
 from load import Load, assert_nothing_lost, assert_sound
-from processes import Stack, notification, until
+from processes import until
+from senders import notification
+from stacks import Stack
 
 from tocsin.v1.alert_groups_pb2 import AlertGroup
 

@@ -5,7 +5,9 @@ import json
 from typing import Any
 
 import grpc
-from processes import Sender, Stack, notification, until
+from processes import until
+from senders import Sender, notification
+from stacks import Stack
 
 from tocsin.v1 import access_pb2, access_pb2_grpc, alert_groups_pb2, heartbeats_pb2, integrations_pb2
 

@@ -2,7 +2,8 @@
 
 import pytest
 from chatty_stack import TRACE, WORD, ChattyStack
-from processes import Processes, notification, until
+from processes import Processes, until
+from senders import notification
 
 from tocsin.v1 import integrations_pb2
 

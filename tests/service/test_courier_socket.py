@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 from hearing import Receiver, answer, receiving
-from processes import Process, Processes, Stack, notification, until
+from processes import Process, Processes, until
+from senders import notification
 from service_manager import Manager, handed
+from stacks import Stack
 
 from tocsin.v1.messages_pb2 import Message
 from tocsind.clock import SystemClock

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from load import Load, assert_nothing_lost
-from processes import Process, Processes, Stack, notification, until
+from processes import Process, Processes, until
+from senders import notification
 from service_manager import Manager, handed
+from stacks import Stack
 
 
 class Activated(Stack):

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import PATIENCE, Processes, Stack, notification, until
+from processes import PATIENCE, Processes, until
+from senders import notification
 from service_manager import Manager, listening
+from stacks import Stack
 
 from tocsind.clock import SystemClock
 from tocsind.config import Config

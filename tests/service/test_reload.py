@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from hearing import receiving
 from load import Load, assert_nothing_lost
-from processes import Process, Processes, Stack, notification, until
+from processes import Process, Processes, until
+from senders import notification
 from service_manager import Manager
+from stacks import Stack
 
 from tocsin.settings import SETTINGS
 from tocsin.v1.messages_pb2 import Message

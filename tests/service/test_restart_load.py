@@ -8,7 +8,7 @@ import signal
 
 import pytest
 from load import Load, assert_nothing_lost
-from processes import Stack
+from stacks import Stack
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

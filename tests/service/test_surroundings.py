@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from little_room import little_room
 from load import assert_sound
-from processes import Processes, Stack, notification
+from processes import Processes
+from senders import notification
+from stacks import Stack
 
 AS_ANYBODY = ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner", "--"]
 """Root as if it were an ordinary user, whom modes bind."""

@@ -19,7 +19,9 @@ import grpc_tools
 import pytest
 from google.api import field_behavior_pb2
 from grpc_tools import protoc
-from processes import Process, Processes, Stack, notification, until
+from processes import Process, Processes, until
+from senders import notification
+from stacks import Stack
 
 from tocsin.v1.alert_groups_pb2 import AcknowledgeAlertGroupRequest, AlertGroup
 from tocsin.v1.heartbeats_pb2 import Heartbeat

@@ -7,7 +7,9 @@ import threading
 from contextlib import closing
 from pathlib import Path
 
-from processes import Stack, notification, until
+from processes import until
+from senders import notification
+from stacks import Stack
 
 from tocsin.v1.integrations_pb2 import Integration
 

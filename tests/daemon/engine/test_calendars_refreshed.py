@@ -1,19 +1,18 @@
-"""Calendars that change, fail and come back: what is held of them, and what is written for it."""
+"""Calendars behind addresses that change, fail and come back: what is held of them, and what is written for it."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, wait
 from pathlib import Path
 
 import pytest
-from calendar_texts import always, at, event, ical
+from calendar_texts import always, event, ical
 from fake_clock import DAY, HOUR, MINUTE, SECOND, FakeClock
 from on_duty import (
     GIVEN,
     CalendarServer,
     StandInCourier,
     change_source,
+    changes,
     held,
     names_on_shift,
     person,
@@ -24,8 +23,7 @@ from running_daemon import RunningDaemon, Start
 
 from tocsind.domain.contact_point import CalendarSource, ContactPoint
 from tocsind.engine.telling import on_call
-from tocsind.engine.telling.calendars import KNOWN
-from tocsind.ical.process import Reader, Unreadable
+from tocsind.ical.process import Reader
 
 SIX = 6 * MINUTE
 FOREVER = ical(event(":20100101T000000Z", ":20100101T000001Z", "a", "RRULE:FREQ=SECONDLY"))
@@ -55,25 +53,10 @@ def contact(daemon: RunningDaemon, server: CalendarServer) -> ContactPoint:
     return schedule(daemon, "primary", source=CalendarSource(url=server.url()))
 
 
-@pytest.fixture
-def shelf(daemon: RunningDaemon) -> Path:
-    """The folder with calendars."""
-    shelf = daemon.folder / "calendars"
-    shelf.mkdir()
-    return shelf
-
-
 def metric(daemon: RunningDaemon, name: str) -> float:
     """A figure without labels."""
     lines = daemon.engine.metrics.exposition().decode().splitlines()
     return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
-
-
-def changes(daemon: RunningDaemon) -> int:
-    """How often rows were written."""
-    seen: list[int] = []
-    daemon.engine.change(lambda transaction, memory: seen.append(transaction.connection.total_changes))
-    return seen[0]
 
 
 def test_an_address_is_read_every_five_minutes(
@@ -245,145 +228,6 @@ def test_a_daemon_that_stops_blames_no_source(
     assert daemon.engine.refresher.look() == []
 
 
-def test_a_file_is_read_when_it_changes(daemon: RunningDaemon, shelf: Path) -> None:
-    """Not before; where it is gone or nonsense the copy serves, until it is back."""
-    file = shelf / "a.ics"
-    file.write_text(always("anna"))
-    contact = schedule(daemon, "primary", source=CalendarSource(file="a.ics"))
-    refresh(daemon)
-    before = changes(daemon)
-    refresh(daemon, SIX)
-    assert changes(daemon) == before
-
-    file.write_text(always("ben"))
-    refresh(daemon, 10 * SECOND)
-    assert names_on_shift(daemon, contact) == {"ben"}
-
-    file.write_text("oops")
-    refresh(daemon, 10 * SECOND)
-    assert names_on_shift(daemon, contact) == {"ben"}
-    assert held(daemon, contact)[2] == "line 1: must be BEGIN:VCALENDAR, not 'oops'"
-    file.unlink()
-    refresh(daemon, 10 * SECOND)
-    assert held(daemon, contact)[2] == "calendars/a.ics cannot be read: No such file or directory"
-    file.write_text(always("carl"))
-    refresh(daemon, 10 * SECOND)
-    assert (names_on_shift(daemon, contact), held(daemon, contact)[2]) == ({"carl"}, "")
-
-
-def test_a_file_that_is_replaced_by_a_link_out_of_the_folder_is_not_read(daemon: RunningDaemon, shelf: Path) -> None:
-    """What holds when it is set holds ever after."""
-    (shelf / "a.ics").write_text(always("anna"))
-    contact = schedule(daemon, "primary", source=CalendarSource(file="a.ics"))
-    (daemon.folder / "b.ics").write_text(always("ben"))
-    (shelf / "a.ics").unlink()
-    (shelf / "a.ics").symlink_to("../b.ics")
-
-    refresh(daemon, 10 * SECOND)
-
-    assert names_on_shift(daemon, contact) == {"anna"}
-    assert held(daemon, contact)[2] == "leads out of the folder calendars of the daemon's data"
-
-
-def test_a_file_that_fails_was_good_until_then(daemon: RunningDaemon, shelf: Path) -> None:
-    """Since when a calendar cannot be read is when it was last seen, not when it last changed."""
-    (shelf / "a.ics").write_text(always("anna"))
-    contact = schedule(daemon, "primary", source=CalendarSource(file="a.ics"))
-    refresh(daemon)
-    refresh(daemon, 12 * HOUR)
-    seen = daemon.clock.wall()
-    shutil.rmtree(shelf)
-    refresh(daemon, 10 * SECOND)
-
-    assert held(daemon, contact)[:2] == (seen, daemon.clock.wall())
-
-
-def test_a_file_that_is_not_readable_for_a_while_is_read_again(
-    daemon: RunningDaemon, shelf: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A failure that has nothing to do with its content passes too."""
-    (shelf / "a.ics").write_text(always("anna"))
-    contact = schedule(daemon, "primary", source=CalendarSource(file="a.ics"))
-    refresh(daemon)
-    (shelf / "a.ics").write_text(always("ben"))
-    with monkeypatch.context() as patched:
-
-        def fail(*args: object, **more: object) -> int:
-            raise PermissionError(13, "Permission denied")
-
-        patched.setattr(os, "open", fail)
-        refresh(daemon, 10 * SECOND)
-    assert held(daemon, contact)[2] == "calendars/a.ics cannot be read: Permission denied"
-
-    refresh(daemon, SIX)
-
-    assert (names_on_shift(daemon, contact), held(daemon, contact)[2]) == ({"ben"}, "")
-
-
-def test_shifts_are_known_for_62_days_at_any_time(daemon: RunningDaemon, clock: FakeClock) -> None:
-    """They are worked out anew from the copy every day, also where that is all there is; what is long past goes."""
-    nights = ical(event(":20260901T200000Z", ":20260902T060000Z", "anna", "RRULE:FREQ=DAILY"))
-    contact = schedule(daemon, "primary", nights)
-    read = held(daemon, contact)
-    span = "SELECT min(ends_at), max(starts_at), count(*) FROM shifts"
-
-    ((_, _, count),) = daemon.sql(span)
-    for _ in range(16):
-        refresh(daemon, 5 * DAY)
-        ((first, last, number),) = daemon.sql(span)
-        assert last >= clock.wall() + 62 * DAY
-        assert clock.wall() - 8 * DAY - DAY <= first <= clock.wall() - 6 * DAY
-        assert abs(number - count) <= 1
-    assert held(daemon, contact) == read
-
-
-def test_a_long_time_out_is_made_up_for_at_the_start(daemon: RunningDaemon) -> None:
-    """Without anybody asking."""
-    contact = schedule(
-        daemon, "primary", ical(event(":20260901T200000Z", ":20260902T060000Z", "anna", "RRULE:FREQ=DAILY"))
-    )
-
-    later = daemon.reopen(downtime=400 * DAY)
-    refresh(later)
-
-    ((last,),) = later.sql("SELECT max(starts_at) FROM shifts")
-    assert last >= later.clock.wall() + 62 * DAY
-    assert names_on_shift(later, contact) == {"anna"}
-
-
-def test_a_clock_that_had_jumped_ahead_does_no_harm_for_long(daemon: RunningDaemon, clock: FakeClock) -> None:
-    """Once it is set right, shifts are known for these days again."""
-    contact = schedule(
-        daemon, "primary", ical(event(":20260901T200000Z", ":20260902T060000Z", "anna", "RRULE:FREQ=DAILY"))
-    )
-    clock.jump(1_000 * DAY)
-    refresh(daemon, 10 * SECOND)
-    clock.jump(-1_000 * DAY)
-    refresh(daemon, 10 * SECOND)
-
-    ((until,),) = daemon.sql("SELECT expanded_until FROM calendars WHERE contact_id = ?", contact.id)
-    assert until == clock.wall() + KNOWN
-
-
-def test_shifts_that_cannot_be_worked_out_further_are_a_failure(daemon: RunningDaemon) -> None:
-    """Those that are known serve; it is not tried again and again."""
-    contact = schedule(daemon, "primary", always("anna"))
-    tries = []
-
-    class Failing(Reader):
-        def read(self, text: str, begin: int, end: int) -> object:  # type: ignore[override]  # it never returns
-            tries.append(text)
-            raise Unreadable("too many")
-
-    daemon.engine.reader = Failing()
-    for _ in range(5):
-        refresh(daemon, 2 * DAY if not tries else 10 * SECOND)
-
-    assert len(tries) == 1
-    assert names_on_shift(daemon, contact) == {"anna"}
-    assert held(daemon, contact)[2] == "shifts cannot be worked out any further: too many"
-
-
 def test_what_was_changed_meanwhile_is_not_overwritten(
     daemon: RunningDaemon, server: CalendarServer, contact: ContactPoint, courier: StandInCourier, clock: FakeClock
 ) -> None:
@@ -459,12 +303,3 @@ def test_a_contact_point_that_is_deleted_is_left_alone(
     refresh(daemon, SIX)
 
     assert len(courier.fetched) == asked
-
-
-def test_times_are_those_of_the_calendar(daemon: RunningDaemon) -> None:
-    """The shifts in the file are what the calendar says."""
-    schedule(daemon, "primary", ical(event(";VALUE=DATE:20261005", ";VALUE=DATE:20261006", "a"), zone="Asia/Tokyo"))
-
-    assert daemon.sql("SELECT starts_at, ends_at, people FROM shifts") == [
-        (at("2026-10-04 15:00"), at("2026-10-05 15:00"), '["a"]')
-    ]

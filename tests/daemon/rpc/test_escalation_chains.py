@@ -1,17 +1,18 @@
-"""Escalation chains, over gRPC: the resource."""
+"""Escalation chains, over gRPC: made, listed and changed."""
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import grpc
 import pytest
 from chain_making import (
-    Chain,
-    Step,
+    FIVE,
+    MIDNIGHT,
+    NINE,
     TimeOfDay,
     add_contact,
     chain_service,
     chains_of,
+    fields_of,
     get_chain,
     lose_contact,
     make_chain,
@@ -20,40 +21,24 @@ from chain_making import (
     remove_chain,
     repeat,
     resolve,
+    said,
     update_chain,
     wait,
     within,
 )
-from changing import audit_log, make_route
-from fake_clock import DAY, HOUR, MINUTE, SECOND
-from google.protobuf.json_format import MessageToDict
-from routing import get as get_route
-from routing import update as update_route
-from running_daemon import Integration, RunningDaemon, details, reason
+from changing import audit_log
+from fake_clock import HOUR, MINUTE, SECOND
+from running_daemon import RunningDaemon, details, reason
 
 from tocsin.v1 import escalation_chains_pb2
 from tocsind.sqlite import escalation_chains, escalations
 
 Code = grpc.StatusCode
-NINE, FIVE, MIDNIGHT = TimeOfDay(hours=9), TimeOfDay(hours=17, minutes=30), TimeOfDay(hours=24)
-
-
-def fields_of(error: grpc.RpcError) -> list[str]:
-    """The fields that are to blame."""
-    return [violation.field for violation in details(error)[1].field_violations]
 
 
 def versions(daemon: RunningDaemon) -> int:
     """How many versions of chains there are."""
     return int(daemon.sql("SELECT count(*) FROM chain_versions")[0][0])
-
-
-def said(daemon: RunningDaemon, first: int = 0) -> list[tuple[str, str, Any, Any]]:
-    """The audit log from an entry on: the method, the resource, before and after."""
-    return [
-        (entry.method.rpartition(".")[2], entry.resource, MessageToDict(entry.before), MessageToDict(entry.after))
-        for entry in audit_log(daemon)[first:]
-    ]
 
 
 def test_a_chain_is_what_it_was_made_as(daemon: RunningDaemon) -> None:
@@ -183,16 +168,6 @@ def test_one_chain_is_the_default(daemon: RunningDaemon) -> None:
     assert defaults() == []
 
 
-def test_the_default_chain_is_deleted_like_any(daemon: RunningDaemon, integration: Integration) -> None:
-    """None is the default then: a route that names none does not keep it."""
-    make_route(daemon, integration.name, matchers="a=b")
-    chain = make_chain(daemon, "ops", is_default=True).name
-
-    remove_chain(daemon, chain)
-
-    assert chains_of(daemon) == []
-
-
 def test_every_change_is_audited(daemon: RunningDaemon) -> None:
     """With what differs, in words and seconds; and that another chain is no longer the default."""
     ada = add_contact(daemon, "ada")
@@ -304,202 +279,3 @@ def test_a_contact_point_that_goes_stays_named(daemon: RunningDaemon) -> None:
         update_chain(daemon, made.name, steps=made.steps)
     assert (refusal.value.code(), reason(refusal.value)) == (Code.INVALID_ARGUMENT, "INVALID_FIELD")
     assert fields_of(refusal.value) == ["escalation_chain.steps[0].notify.contact_points[1]"]
-
-
-def test_all_contact_points_that_are_missing_are_told(daemon: RunningDaemon) -> None:
-    """With the places where they are named; nothing is made."""
-    ada = add_contact(daemon, "ada")
-
-    with pytest.raises(grpc.RpcError) as refusal:
-        make_chain(daemon, "ops", notify("contactPoints/x"), wait(SECOND), notify(ada, "contactPoints/y"))
-
-    assert fields_of(refusal.value) == [
-        "escalation_chain.steps[0].notify.contact_points[0]",
-        "escalation_chain.steps[2].notify.contact_points[1]",
-    ]
-    assert chains_of(daemon) == []
-    assert audit_log(daemon) == []
-
-
-DAY_AND_A_BIT = Step(wait={"duration": {"seconds": 86_400 * 7, "nanos": 1_000}})
-BAD_STEPS = [
-    (Step(), ""),
-    (wait(SECOND - 1), "wait.duration"),
-    (Step(wait={}), "wait.duration"),
-    (Step(wait={"duration": {"seconds": 5, "nanos": -1}}), "wait.duration"),
-    (Step(wait={"duration": {"seconds": 2**62}}), "wait.duration"),
-    (DAY_AND_A_BIT, "wait.duration"),
-    (notify(), "notify.contact_points"),
-    (notify(*(f"contactPoints/{n}" for n in range(21))), "notify.contact_points"),
-    (notify("contactPoints/"), "notify.contact_points[0]"),
-    (notify("ada"), "notify.contact_points[0]"),
-    (notify("\0" * 5_000), "notify.contact_points[0]"),
-    (resolve(), "resolve"),
-    (within(""), "within.time_zone"),
-    (within("Mars/Olympus"), "within.time_zone"),
-    (within("UTC", TimeOfDay(hours=24)), "within.start"),
-    (within("UTC", TimeOfDay(hours=-1)), "within.start"),
-    (within("UTC", TimeOfDay(hours=9, seconds=1)), "within.start"),
-    (within("UTC", NINE, TimeOfDay(hours=24, minutes=1)), "within.end"),
-    (within("UTC", NINE, TimeOfDay(hours=10, minutes=60)), "within.end"),
-    (within("UTC", NINE, TimeOfDay(hours=10, minutes=-1)), "within.end"),
-    (within("UTC", NINE, TimeOfDay(hours=10, nanos=1)), "within.end"),
-    (within("UTC", NINE, FIVE, "MONDAY", "DAY_OF_WEEK_UNSPECIFIED"), "within.weekdays[1]"),
-    (within("UTC", NINE, FIVE, 8), "within.weekdays[0]"),
-    (within("UTC", NINE, FIVE, "MONDAY", "FRIDAY", "MONDAY"), "within.weekdays[2]"),
-    (more_than(-1, MINUTE), "more_than.alerts"),
-    (more_than(10_001, MINUTE), "more_than.alerts"),
-    (more_than(1, MINUTE - 1), "more_than.duration"),
-    (more_than(1, DAY + 1), "more_than.duration"),
-    (repeat(0), "repeat.times"),
-    (repeat(6), "repeat.times"),
-]
-
-
-@pytest.mark.parametrize(("step", "field"), BAD_STEPS)
-def test_a_bad_step_is_refused(daemon: RunningDaemon, step: Step, field: str) -> None:
-    """When the chain is made and when it is changed, with the field; nothing is done."""
-    kept = make_chain(daemon, "kept")
-    steps = [wait(SECOND), step, wait(SECOND)]
-    for act in (lambda: make_chain(daemon, "ops", *steps), lambda: update_chain(daemon, kept.name, steps=steps)):
-        with pytest.raises(grpc.RpcError) as refusal:
-            act()
-        assert (refusal.value.code(), reason(refusal.value)) == (Code.INVALID_ARGUMENT, "INVALID_FIELD")
-        assert fields_of(refusal.value) == [f"escalation_chain.steps[1]{'.' if field else ''}{field}"]
-    assert chains_of(daemon) == [kept]
-
-
-def test_all_that_is_wrong_is_told_at_once(daemon: RunningDaemon) -> None:
-    """Each with its field."""
-    with pytest.raises(grpc.RpcError) as refusal:
-        make_chain(daemon, " ", repeat(1), notify("x"), within("y"), description="d" * 2_001)
-
-    assert [field.removeprefix("escalation_chain.") for field in fields_of(refusal.value)] == [
-        "display_name",
-        "description",
-        "steps[0].repeat",
-        "steps[2].within.time_zone",
-        "steps[1].notify.contact_points[0]",
-    ]
-
-
-@pytest.mark.parametrize("wrong", [notify(*(f"x{n}" for n in range(20))), notify("contactPoints/none"), within("ü")])
-def test_of_very_much_that_is_wrong_some_is_told(daemon: RunningDaemon, wrong: Step) -> None:
-    """As much as an answer has room for: the caller gets the refusal itself, not one for its size."""
-    with pytest.raises(grpc.RpcError, match=r"and [0-9,]+ more") as refusal:
-        make_chain(daemon, "ops", *[wrong] * 100)
-
-    assert refusal.value.code() is Code.INVALID_ARGUMENT
-    assert len(fields_of(refusal.value)) == 12
-
-
-def test_more_steps_than_there_may_be_are_refused(daemon: RunningDaemon) -> None:
-    """Without looking at each; as many as there may be are taken."""
-    with pytest.raises(grpc.RpcError, match="must be at most 100") as refusal:
-        make_chain(daemon, "ops", *[Step()] * 20_000)
-
-    assert fields_of(refusal.value) == ["escalation_chain.steps"]
-    assert len(make_chain(daemon, "ops", *[wait(SECOND)] * 100).steps) == 100
-
-
-def test_a_chain_that_routes_name_is_not_deleted(daemon: RunningDaemon, integration: Integration) -> None:
-    """Some of them are named, default ones among them."""
-    chain = make_chain(daemon, "ops").name
-    routes = sorted(
-        make_route(daemon, integration.name, matchers=f"a={n}", escalation_chain=chain).name for n in range(2)
-    )
-    with pytest.raises(grpc.RpcError, match=f'is named by {routes[0]}, {routes[1]}"') as refusal:
-        remove_chain(daemon, chain)
-    assert (refusal.value.code(), reason(refusal.value)) == (Code.FAILED_PRECONDITION, "IN_USE")
-    assert details(refusal.value)[0].metadata["resource"] == chain
-
-    defaults = [f"{owner}/routes/default" for owner in (integration.name, "integrations/tocsin")]
-    for default in defaults:
-        update_route(daemon, default, escalation_chain=chain)
-    with pytest.raises(grpc.RpcError, match="and 1 more"):
-        remove_chain(daemon, chain)
-
-    for route in [*routes, *defaults]:
-        update_route(daemon, route, "escalation_chain")
-    remove_chain(daemon, chain)
-
-
-def test_a_chain_is_deleted_by_force(daemon: RunningDaemon, integration: Integration) -> None:
-    """The routes that named it name none, and that is audited; others are left alone."""
-    chain, other = make_chain(daemon, "ops").name, make_chain(daemon, "dev").name
-    named = make_route(daemon, integration.name, matchers="a=b", escalation_chain=chain, notify_on_resolve=True)
-    kept = make_route(daemon, integration.name, matchers="a=c", escalation_chain=other)
-    default = update_route(daemon, f"{integration.name}/routes/default", escalation_chain=chain)
-    written = len(audit_log(daemon))
-    daemon.clock.advance(HOUR)
-
-    remove_chain(daemon, chain, force=True)
-
-    with pytest.raises(grpc.RpcError, match=f"{chain} does not exist"):
-        get_chain(daemon, chain)
-    now = get_route(daemon, named.name)
-    assert (now.escalation_chain, now.notify_on_resolve, now.matchers) == ("", True, "a=b")
-    assert now.update_time.seconds == named.update_time.seconds + 3_600
-    assert now.etag != named.etag
-    assert get_route(daemon, default.name).escalation_chain == ""
-    assert get_route(daemon, kept.name) == kept
-    gone = {"display_name": "ops", "description": "", "steps": [], "is_default": False}
-    assert said(daemon, written)[0] == ("DeleteEscalationChain", chain, gone, {})
-    assert sorted(said(daemon, written)[1:]) == sorted(
-        ("DeleteEscalationChain", route, {"escalation_chain": chain}, {}) for route in (named.name, default.name)
-    )
-
-
-@pytest.mark.parametrize(
-    ("call", "request_", "field"),
-    [
-        ("Create", {}, "escalation_chain.display_name"),
-        ("Get", {"name": "escalationChains/"}, "name"),
-        ("Get", {"name": "integrations/x"}, "name"),
-        ("Update", {"escalation_chain": Chain(name="x")}, "escalation_chain.name"),
-        (
-            "Update",
-            {"escalation_chain": {"name": "escalationChains/x"}, "update_mask": {"paths": ["etag"]}},
-            "update_mask",
-        ),
-        (
-            "Update",
-            {"escalation_chain": {"name": "escalationChains/x"}, "update_mask": {"paths": ["*"]}},
-            "update_mask",
-        ),
-        ("Delete", {"name": "escalationChains/X"}, "name"),
-    ],
-)
-def test_what_is_malformed_is_refused(daemon: RunningDaemon, call: str, request_: Any, field: str) -> None:
-    """With the field that is."""
-    request = getattr(escalation_chains_pb2, f"{call}EscalationChainRequest")(**request_)
-
-    with pytest.raises(grpc.RpcError) as refusal:
-        getattr(chain_service(daemon), f"{call}EscalationChain")(request)
-
-    assert refusal.value.code() is Code.INVALID_ARGUMENT
-    assert fields_of(refusal.value) == [field]
-
-
-@pytest.mark.parametrize("page", [{"page_size": -1}, {"page_token": "x"}])
-def test_a_malformed_page_is_refused(daemon: RunningDaemon, page: Any) -> None:
-    """With the field that is."""
-    with pytest.raises(grpc.RpcError) as refusal:
-        chain_service(daemon).ListEscalationChains(escalation_chains_pb2.ListEscalationChainsRequest(**page))
-
-    assert fields_of(refusal.value) == list(page)
-
-
-def test_what_is_not_there_is_not_found(daemon: RunningDaemon) -> None:
-    """Neither what never was nor what was deleted."""
-    gone = make_chain(daemon, "ops").name
-    remove_chain(daemon, gone)
-    for name in (gone, "escalationChains/never"):
-        for act in (
-            lambda name=name: get_chain(daemon, name),
-            lambda name=name: update_chain(daemon, name, description="x"),
-            lambda name=name: remove_chain(daemon, name),
-        ):
-            with pytest.raises(grpc.RpcError, match=f"{name} does not exist") as refusal:
-                act()
-            assert refusal.value.code() is Code.NOT_FOUND

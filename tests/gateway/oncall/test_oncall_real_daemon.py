@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from processes import Stack, notification
+from senders import notification
+from stacks import Stack
 
 from tocsin.v1 import access_pb2, access_pb2_grpc
 
