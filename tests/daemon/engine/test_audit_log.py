@@ -42,7 +42,7 @@ WRITTEN: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "UpdateNote": ("alertGroups/1/notes/1", NONE, {"text_changed": True}),
     "DeleteNote": ("alertGroups/1/notes/1", {"text_length": 3}, NONE),
     "RetryMessage": (
-        "alertGroups/1/messages/2",
+        "alertGroups/1/messages/1",
         {"state": "DEAD", "attempt_count": 12},
         {"state": "PENDING", "attempt_count": 0, "next_attempt": SINCE},
     ),
