@@ -14,7 +14,6 @@ from tocsind.domain.errors import Reason, TocsinError
 from tocsind.engine.telling import calendars
 
 FIELD = "contact_point.on_call.overrides"
-PLAIN = "must be the plain name of a file in the folder calendars of the daemon's data"
 
 
 @pytest.fixture
@@ -111,13 +110,6 @@ def test_what_is_not_utf_8_is_told_with_its_line(
     assert refused(daemon, CalendarSource(url="https://a"))[2] == f"{FIELD}.url: line 2: is not UTF-8"
 
 
-@pytest.mark.parametrize("url", ["ftp://a/b", "file:///etc/passwd", "http://", "//a", "webcal://a", "https:// a"])
-def test_only_http_is_an_address(daemon: RunningDaemon, courier: StandInCourier, url: str) -> None:
-    """The courier is not asked for anything else."""
-    assert refused(daemon, CalendarSource(url=url))[:2] == (Reason.INVALID_FIELD, f"{FIELD}.url")
-    assert courier.fetched == []
-
-
 def test_a_file_of_the_folder_is_read(daemon: RunningDaemon, shelf: Path) -> None:
     """Also by a link to another one there, as those who mount folders make them."""
     (shelf / "..data").mkdir()
@@ -129,15 +121,13 @@ def test_a_file_of_the_folder_is_read(daemon: RunningDaemon, shelf: Path) -> Non
     assert [shift.people for shift in copy.shifts] == [("anna",)]
 
 
-@pytest.mark.parametrize(
-    "name", ["../tocsin.db", "/etc/passwd", "a/b", "a\\b", "..", ".", ".hidden", "a\nb", "a\0b", "x" * 201]
-)
-def test_nothing_but_a_plain_name_is_a_file(daemon: RunningDaemon, shelf: Path, name: str) -> None:
-    """Nothing leads out of the folder."""
+@pytest.mark.parametrize("name", ["../tocsin.db", "/etc/passwd", "..", ".", ".hidden", "a\0b"])
+def test_nothing_but_a_plain_name_is_read(daemon: RunningDaemon, shelf: Path, name: str) -> None:
+    """Nothing leads out of the folder, also where it comes from the file with all settings."""
     assert refused(daemon, CalendarSource(file=name)) == (
-        Reason.INVALID_FIELD,
+        Reason.CALENDAR_UNREADABLE,
         f"{FIELD}.file",
-        f"{FIELD}.file: {PLAIN}",
+        f"{FIELD}.file: is no plain name of a file",
     )
 
 

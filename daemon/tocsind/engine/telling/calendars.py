@@ -11,7 +11,6 @@ Rules
 """
 
 import os
-import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ import structlog
 
 from tocsind.courier.courier import Courier
 from tocsind.courier.wire import Fetch
-from tocsind.domain.contact_point import CalendarRole, CalendarSource
+from tocsind.domain.contact_point import CalendarRole, CalendarSource, is_plain
 from tocsind.domain.errors import Reason, TocsinError, invalid
 from tocsind.domain.shift import AHEAD, BACK, MOST_TEXT, Shift
 from tocsind.domain.units import DAY
@@ -44,9 +43,6 @@ LEAST_KNOWN: Final = AHEAD + DAY
 Signature = tuple[int, int, int, int]
 """What changes whenever a file does."""
 
-_FILE = re.compile(r"[^/\\\0-\x1f\x7f]{1,200}")
-_URL = re.compile(r"https?://[^\s/?#]", re.IGNORECASE)
-
 log = structlog.get_logger()
 
 
@@ -63,14 +59,11 @@ class CalendarCopy:
 
 
 def admit(engine: "Engine", field: str, source: CalendarSource, text: str) -> CalendarCopy:
-    """Reads the calendar that a request has at `field`: the one in `text` where `source` says nowhere. Raises
-    TocsinError: INVALID_FIELD where there can be none, CALENDAR_UNREADABLE where it cannot be read, or is none."""
+    """Reads the calendar that a request has at `field`: the one in `text` where `source` says nowhere. What the rules
+    of contact points say of a source holds already. Raises TocsinError: INVALID_FIELD where there is no text,
+    CALENDAR_UNREADABLE where the calendar cannot be read, or is none."""
     kind = "url" if source.url else "file" if source.file else "ical"
-    path = field if field.endswith(f".{kind}") else f"{field}.{kind}"
-    if source.url and not _URL.match(source.url):
-        raise invalid(path, "must begin with https:// or http://")
-    if source.file and not is_plain(source.file):
-        raise invalid(path, f"must be the plain name of a file in the folder {FOLDER} of the daemon's data")
+    path = f"{field}.{kind}"
     if kind == "ical" and not text.strip():
         raise invalid(path, "must be a calendar")
     try:
@@ -121,11 +114,6 @@ def store(transaction: Transaction, contact_id: int, role: CalendarRole, copy: C
         until=copy.until,
         shifts=copy.shifts,
     )
-
-
-def is_plain(name: str) -> bool:
-    """Whether a file may be called this: a name in the folder, and no hidden one."""
-    return _FILE.fullmatch(name) is not None and not name.startswith(".")
 
 
 def signature(folder: Path, name: str) -> Signature | None:
