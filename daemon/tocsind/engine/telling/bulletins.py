@@ -64,7 +64,6 @@ def compose(
     contact: ContactPoint,
     messages: Sequence[Message],
     now: int,
-    networks: Sequence[str],
 ) -> Composed:
     """Returns the errand for messages to one contact point, in their order; more than one where they are bundled, which
     those to a webhook are not. Reads what groups say now; must not be called by who has the pen. `now` in microseconds
@@ -87,10 +86,10 @@ def compose(
     firing = any(message.kind is Kind.FIRING for message in said)
     mood = "failure" if firing else "success"
     draft = _Draft(contact, found, title, text, "", messages[0].key, mood, payload)
-    return _composed(renderer, draft, now, networks)
+    return _composed(renderer, draft, now)
 
 
-def compose_test(renderer: Renderer, contact: ContactPoint, now: int, networks: Sequence[str]) -> Composed:
+def compose_test(renderer: Renderer, contact: ContactPoint, now: int) -> Composed:
     """The same for a message that somebody tries out a contact point with; it says that it is a test. Templates see a
     made-up group."""
     sample = _sample(contact, now)
@@ -99,7 +98,7 @@ def compose_test(renderer: Renderer, contact: ContactPoint, now: int, networks: 
     title = f"[TEST] Tocsin reaches {name}"
     key = sample.facts.message.key
     draft = _Draft(contact, [sample.facts], title, text, "test", key, "info", lambda: sample.payload)
-    return _composed(renderer, draft, now, networks)
+    return _composed(renderer, draft, now)
 
 
 def try_templates(renderer: Renderer, contact: ContactPoint, now: int = 0) -> list[tuple[str, str]]:
@@ -182,12 +181,12 @@ class _Draft:
         }
 
 
-def _composed(renderer: Renderer, draft: _Draft, now: int, networks: Sequence[str]) -> Composed:
+def _composed(renderer: Renderer, draft: _Draft, now: int) -> Composed:
     settings = draft.contact.settings
     if isinstance(settings, Webhook):
         texts, failures = _rendered(renderer, draft)
         body = texts[BODY].encode() if BODY in texts else draft.body
-        return Composed(_request(settings, draft.key, body, now, networks), failures)
+        return Composed(_request(settings, draft.key, body, now), failures)
     assert isinstance(settings, Apprise), "whoever is on call was looked up when the message was decided on"
     texts, failures = _rendered(renderer, draft)
     title = line(texts.get(TITLE, draft.title), MAX_TITLE)
@@ -221,7 +220,7 @@ def _failure(name: str, made: Made) -> str:
     return f"what it makes is longer than {most:,} characters" if made.shortened else ""
 
 
-def _request(settings: Webhook, key: str, body: bytes, now: int, networks: Sequence[str]) -> HttpRequest:
+def _request(settings: Webhook, key: str, body: bytes, now: int) -> HttpRequest:
     headers = dict(settings.headers)
     if settings.method not in _WITHOUT_BODY and not _has(headers, _CONTENT_TYPE):
         headers[_CONTENT_TYPE] = _JSON
@@ -238,7 +237,6 @@ def _request(settings: Webhook, key: str, body: bytes, now: int, networks: Seque
         client_certificate=settings.client_certificate,
         client_key=settings.client_key,
         verify=not settings.insecure_skip_verify,
-        networks=list(networks),
     )
 
 

@@ -79,7 +79,7 @@ def admit(engine: "Engine", field: str, source: CalendarSource, text: str) -> Ca
 def fetch(courier: Courier, folder: Path, source: CalendarSource) -> str:
     """Returns what a calendar's address or file says; `folder` is the data folder. Raises Unreadable."""
     if source.url:
-        outcome = courier.run(Fetch(source.url, MOST_TEXT, networks=courier.networks))
+        outcome = courier.run(Fetch(source.url, MOST_TEXT))
         if not outcome.done:
             raise Unreadable(outcome.answer or "there was no answer")
         content = outcome.body
