@@ -171,8 +171,10 @@ def quiet(daemon: RunningDaemon) -> None:
     daemon.settle()
     room = daemon.engine.memory.outbox
     for _ in range(int(PATIENCE * 1_000)):
-        if room.is_quiet:
-            return
+        with room._bell:
+            # It is heard when what it rang for is done.
+            if room._rung == room._heard:
+                return
         time.sleep(0.001)
     raise AssertionError("the postman does not come to rest")
 
