@@ -200,7 +200,7 @@ def test_a_webhook_request(daemon: RunningDaemon, integration: Integration) -> N
 def test_methods_without_a_body(daemon: RunningDaemon, integration: Integration, method: Method) -> None:
     """Such a request has none, nor a type of it, whatever template there is."""
     made = request(daemon, hook("{{ 1 / 0 }}", method=method, headers={}), message(daemon.fire(integration, "a")))
-    assert (made.method, made.body, made.headers) == (method.name, b"", {})
+    assert (made.method, made.body, made.headers) == (method.name, None, {})
 
 
 def test_no_secret_is_in_what_is_said(daemon: RunningDaemon, integration: Integration) -> None:
