@@ -14,10 +14,11 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 import structlog
 
+from tocsind.clock import Clock
 from tocsind.courier.courier import Courier
 from tocsind.courier.wire import Fetch
 from tocsind.domain.contact_point import CalendarRole, CalendarSource, is_plain
@@ -26,10 +27,8 @@ from tocsind.domain.shift import AHEAD, BACK, MOST_TEXT, Shift
 from tocsind.domain.units import DAY
 from tocsind.ical.process import Reader, Unreadable
 from tocsind.sqlite import calendars
+from tocsind.sqlite.store import Store
 from tocsind.sqlite.writer import Transaction
-
-if TYPE_CHECKING:  # the engine has a refresher, which uses this
-    from tocsind.engine.engine import Engine
 
 FOLDER: Final = "calendars"
 """Where calendars that are files are, in the data folder."""
@@ -58,7 +57,16 @@ class CalendarCopy:
     notes: tuple[str, ...] = ()
 
 
-def admit(engine: "Engine", field: str, source: CalendarSource, text: str) -> CalendarCopy:
+class Desk(Protocol):
+    """What reading a calendar needs of the engine."""
+
+    clock: Clock
+    store: Store
+    courier: Courier
+    reader: Reader
+
+
+def admit(desk: Desk, field: str, source: CalendarSource, text: str) -> CalendarCopy:
     """Reads the calendar that a request has at `field`: the one in `text` where `source` says nowhere. What the rules
     of contact points say of a source holds already. Raises TocsinError: INVALID_FIELD where there is no text,
     CALENDAR_UNREADABLE where the calendar cannot be read, or is none."""
@@ -67,8 +75,8 @@ def admit(engine: "Engine", field: str, source: CalendarSource, text: str) -> Ca
     if kind == "ical" and not text.strip():
         raise invalid(path, "must be a calendar")
     try:
-        content = text if kind == "ical" else fetch(engine.courier, engine.store.path.parent, source)
-        copy = expand(engine.reader, content, engine.clock.wall())
+        content = text if kind == "ical" else fetch(desk.courier, desk.store.path.parent, source)
+        copy = expand(desk.reader, content, desk.clock.wall())
     except Unreadable as error:
         raise TocsinError(Reason.CALENDAR_UNREADABLE, f"{path}: {error}", field=path) from None
     if copy.notes:
