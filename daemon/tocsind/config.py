@@ -1,7 +1,6 @@
 """What the daemon is told at its start, and by a reload."""
 
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,8 +48,7 @@ def parse(arguments: Sequence[str]) -> Config:
     try:
         return of_settings(settings)
     except configuration.Mistake as mistake:
-        print(f"{PROGRAM}: {mistake}", file=sys.stderr)
-        raise SystemExit(2) from None
+        configuration.fail(PROGRAM, str(mistake))
 
 
 def of_settings(settings: Settings) -> Config:
@@ -70,7 +68,7 @@ def of_settings(settings: Settings) -> Config:
     return Config(
         data,
         listen,
-        settings["external_url"].rstrip("/"),
+        settings["external_url"],
         tls,
         settings["insecure_plain_tcp"],
         settings["log_level"],

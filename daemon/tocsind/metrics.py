@@ -11,7 +11,6 @@ Rules
 import platform
 import sqlite3
 from collections.abc import Iterable
-from enum import Enum
 from importlib import metadata
 
 from prometheus_client import (
@@ -42,19 +41,12 @@ _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_000)
 _JOBS = (1, 2, 4, 8, 16, 32, 64)
 
 
-class EscalationProblem(Enum):
-    """What a step of an escalation chain needed and did not find."""
-
-    CONTACT_POINT = "contact_point"
-    ON_CALL = "on_call"
-    TIME_ZONE = "time_zone"
-
-
 class Metrics:
     """All metrics of one daemon, in a registry of its own."""
 
-    def __init__(self, outcomes: Iterable[str], reasons: Iterable[str]) -> None:
-        """`outcomes` are those of deliveries, `reasons` those of resolutions; both in lower case."""
+    def __init__(self, outcomes: Iterable[str], reasons: Iterable[str], problems: Iterable[str]) -> None:
+        """`outcomes` are those of deliveries, `reasons` those of resolutions, `problems` those of escalations; all in
+        lower case."""
         registry = self.registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         Gauge(
@@ -139,14 +131,14 @@ class Metrics:
             registry=registry,
         )
         self.groups_resolved = {reason: resolved.labels(reason) for reason in reasons}
-        problems = Counter(
+        missed = Counter(
             "tocsin_escalation_problems_total",
             "What steps of escalation chains needed and did not find: a contact_point that is deleted, somebody who is "
             "on_call, a time_zone. The chains went on.",
             ["problem"],
             registry=registry,
         )
-        self.escalation_problems = {problem: problems.labels(problem.value) for problem in EscalationProblem}
+        self.escalation_problems = {problem: missed.labels(problem) for problem in problems}
         self.template_failures = Counter(
             "tocsin_template_failures_total",
             "Templates and conditions of routes that failed, or rested because they had taken too long.",

@@ -25,19 +25,8 @@ _OPTIONS: Final = {
     # One body can be 32 MiB, and gRPC's default is 4 MiB.
     "grpc.max_send_message_length": _MESSAGE_LIMIT,
     "grpc.max_receive_message_length": _MESSAGE_LIMIT,
-    # The daemon is back within a second or so of a restart: look often.
-    "grpc.initial_reconnect_backoff_ms": 50,
-    "grpc.min_reconnect_backoff_ms": 50,
-    "grpc.max_reconnect_backoff_ms": 500,
     # The dispatcher repeats calls by its own rules.
     "grpc.enable_retries": 0,
-    "grpc.enable_http_proxy": 0,
-}
-
-_REMOTE_OPTIONS: Final = {
-    # Over a network a dead peer may be silent: notice it by pings.
-    "grpc.keepalive_time_ms": 10_000,
-    "grpc.keepalive_timeout_ms": 3_000,
 }
 
 _log = structlog.get_logger("tocsin_gateway")
@@ -56,8 +45,7 @@ class DaemonLink:
 
     def channel(self, options: dict[str, int] | None = None) -> grpc.aio.Channel:
         """Returns a new channel, with these options besides."""
-        remote = {} if self.target.startswith("unix:") else _REMOTE_OPTIONS
-        merged = tuple({**_OPTIONS, **remote, **(options or {})}.items())
+        merged = tuple({**channels.link_options(self.target), **_OPTIONS, **(options or {})}.items())
         credentials = self._credentials()
         if credentials is None:
             return grpc.aio.insecure_channel(self.target, merged)

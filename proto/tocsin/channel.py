@@ -45,22 +45,18 @@ RETRIES: dict[str, Any] = {
 }
 """How calls are tried again, as gRPC's service configuration has it."""
 
-_OPTIONS = (
-    # gRPC's 4 MiB would cut off payloads: Alertmanager's grow beyond, and the gateway takes 32 MiB.
-    ("grpc.max_receive_message_length", -1),
+_LINK = {
     # The daemon is on this machine or this network; a proxy meant for the web must not catch its calls.
-    ("grpc.enable_http_proxy", 0),
-    ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 50),
-    ("grpc.max_reconnect_backoff_ms", 500),
-)
+    "grpc.enable_http_proxy": 0,
+    "grpc.initial_reconnect_backoff_ms": 50,
+    "grpc.min_reconnect_backoff_ms": 50,
+    "grpc.max_reconnect_backoff_ms": 500,
+}
 
-_REMOTE_OPTIONS = (
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 3_000),
-    # A watch can be silent for days: gRPC would stop its pings after two.
-    ("grpc.http2.max_pings_without_data", 0),
-)
+_PINGS = {
+    "grpc.keepalive_time_ms": 10_000,
+    "grpc.keepalive_timeout_ms": 3_000,
+}
 
 # Where distributions keep what administrators trust. gRPC for Python would take a list of its own instead.
 _SYSTEM_ROOTS = (
@@ -71,12 +67,25 @@ _SYSTEM_ROOTS = (
 )
 
 
+def link_options(target: str) -> dict[str, int]:
+    """Return how any channel to `target`, the gateway's too, comes back after the daemon did, and notices that it is
+    gone."""
+    return _LINK if _is_socket(target) else _LINK | _PINGS
+
+
 def options(target: str) -> Sequence[tuple[str, Any]]:
-    """Return the options of a channel to `target`."""
+    """Return the options of a client's channel to `target`."""
     names = [{"service": f"tocsin.v1.{service}Service"} for service in SERVICES]
     configuration = json.dumps({"methodConfig": [{"name": names, "retryPolicy": RETRIES}]})
-    remote = () if _is_socket(target) else _REMOTE_OPTIONS
-    return (("grpc.service_config", configuration), *_OPTIONS, *remote)
+    # A watch can be silent for days: gRPC would stop its pings after two.
+    pings = () if _is_socket(target) else (("grpc.http2.max_pings_without_data", 0),)
+    return (
+        ("grpc.service_config", configuration),
+        # gRPC's 4 MiB would cut off payloads: Alertmanager's grow beyond, and the gateway takes 32 MiB.
+        ("grpc.max_receive_message_length", -1),
+        *link_options(target).items(),
+        *pings,
+    )
 
 
 def credentials(

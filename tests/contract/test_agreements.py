@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from tocsin.v1 import intake_pb2, templates_pb2
 from tocsin_cli import oncall_plan, oncall_templates
 from tocsin_gateway import alertmanager
+from tocsin_gateway.oncall.alert_groups import LONGEST_SILENCE
 from tocsin_gateway.oncall.integrations import LONGEST_MAINTENANCE
-from tocsind.domain import heartbeat, integration, maintenance, route, template
+from tocsind.domain import alert_group, heartbeat, integration, maintenance, route, template
 from tocsind.domain.units import SECOND
 from tocsind.rendering.filters import FILTERS
 from tocsind.rendering.variables import variables
@@ -25,6 +26,7 @@ def test_limits_are_the_daemons() -> None:
     intervals = (oncall_plan._SHORTEST_INTERVAL, oncall_plan._LONGEST_INTERVAL)
     assert [each // timedelta(microseconds=1) for each in intervals] == [heartbeat.MIN_INTERVAL, heartbeat.MAX_INTERVAL]
     assert LONGEST_MAINTENANCE * SECOND == maintenance.MAX_DURATION
+    assert LONGEST_SILENCE * SECOND == alert_group.MAX_SILENCE
 
 
 def test_templates_are_called_the_same_everywhere() -> None:

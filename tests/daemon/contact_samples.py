@@ -96,7 +96,6 @@ class StandInCourier:
     """Knows two services, and answers as it is told to."""
 
     def __init__(self) -> None:
-        self.networks: list[str] = ["10.0.0.0/8"]
         self.errands: list[Errand] = []
         self.answer: Callable[[Errand], Outcome | None] = lambda errand: Outcome(True, "202 Accepted", seconds=0.25)
 
@@ -150,7 +149,7 @@ def stand_in_calendars(patch: pytest.MonkeyPatch) -> list[tuple[str, CalendarSou
 def stand_in_bulletins(patch: pytest.MonkeyPatch, failures: Sequence[str] = ()) -> None:
     """Has test messages composed in the simplest way."""
 
-    def compose_test(renderer: Any, contact: ContactPoint, now: int, networks: Sequence[str]) -> Composed:
+    def compose_test(renderer: Any, contact: ContactPoint, now: int) -> Composed:
         settings = contact.settings
         if isinstance(settings, Webhook):
             request = HttpRequest(settings.url, settings.method.name, {}, b"{}", "test", now // 1_000_000)

@@ -19,7 +19,6 @@ class HttpCourier:
     """Sends webhooks. It has room for all that may be under way."""
 
     def __init__(self, *_: Any) -> None:
-        self.networks: list[str] = []
         self._threads = ThreadPoolExecutor(200)
 
     def send(self, errand: Errand) -> "Future[Outcome]":

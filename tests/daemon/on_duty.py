@@ -103,7 +103,6 @@ class StandInCourier:
     """Fetches by HTTP as the courier does, in this process: no redirects, and no address in what it answers."""
 
     def __init__(self) -> None:
-        self.networks = ["127.0.0.0/8"]
         self.fetched: list[Fetch] = []
 
     def run(self, errand: Errand) -> Outcome:

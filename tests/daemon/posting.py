@@ -49,7 +49,6 @@ class ScriptedCourier:
     `open`. It takes the place of every courier of the test's daemons, one after the other."""
 
     def __init__(self) -> None:
-        self.networks: list[str] = []
         self.answer: Answer = taken
         self.sent: list[HttpRequest] = []
         self.open: list[tuple[HttpRequest, Future[Outcome]]] = []
@@ -101,7 +100,7 @@ class ScriptedCourier:
 
 
 def compose(
-    connection: Any, renderer: Any, contact: ContactPoint, messages: Sequence[Message], now: int, networks: Any
+    connection: Any, renderer: Any, contact: ContactPoint, messages: Sequence[Message], now: int
 ) -> bulletins.Composed:
     """Says which groups messages are about, and of what kind they are: `7! 8.`, the second one resolved."""
     marks = {Kind.FIRING: "!", Kind.RESOLVED: "."}
@@ -172,8 +171,10 @@ def quiet(daemon: RunningDaemon) -> None:
     daemon.settle()
     room = daemon.engine.memory.outbox
     for _ in range(int(PATIENCE * 1_000)):
-        if room.is_quiet:
-            return
+        with room._bell:
+            # It is heard when what it rang for is done.
+            if room._rung == room._heard:
+                return
         time.sleep(0.001)
     raise AssertionError("the postman does not come to rest")
 

@@ -40,7 +40,7 @@ def composed(daemon: RunningDaemon, contact: ContactPoint, *messages: Message) -
     """What is sent."""
     engine = daemon.engine
     with engine.store.reading() as connection:
-        return compose(connection, engine.renderer, contact, messages, daemon.clock.wall(), ["10.0.0.0/8"])
+        return compose(connection, engine.renderer, contact, messages, daemon.clock.wall())
 
 
 def bulletin(daemon: RunningDaemon, contact: ContactPoint, *messages: Message) -> Bulletin:

@@ -57,7 +57,7 @@ def service(processes: Processes, folder: Path) -> Iterator[Service]:
 @pytest.fixture
 def courier(service: Service) -> Iterator[Courier]:
     """The daemon's side."""
-    courier = Courier(SystemClock(), Metrics([], []), ["127.0.0.0/8"], service.path)
+    courier = Courier(SystemClock(), Metrics([], [], []), ["127.0.0.0/8"], service.path)
     yield courier
     courier.close()
 
@@ -135,7 +135,7 @@ def test_a_daemon_that_goes_leaves_nothing(service: Service, courier: Courier, r
     until(lambda: service.children() == [], "nothing is left")
 
     receiver.behave = answer(204)
-    following = Courier(SystemClock(), Metrics([], []), ["127.0.0.0/8"], service.path)
+    following = Courier(SystemClock(), Metrics([], [], []), ["127.0.0.0/8"], service.path)
     assert following.run(webhook(receiver)).done
     following.close()
 
@@ -159,7 +159,7 @@ def test_connections_that_nobody_hangs_up(service: Service, courier: Courier, re
 
 def test_nothing_at_the_socket(folder: Path, receiver: Receiver) -> None:
     """Errands fail, with a pause between attempts to connect; they are done as soon as there is a service."""
-    courier = Courier(SystemClock(), Metrics([], []), ["127.0.0.0/8"], folder / "nothing")
+    courier = Courier(SystemClock(), Metrics([], [], []), ["127.0.0.0/8"], folder / "nothing")
     assert {courier.run(webhook(receiver)).answer for _ in range(3)} == {NOT_STARTED}
     courier.close()
 

@@ -77,8 +77,8 @@ class Courier:
         self._pause = Deadline(0.0)
 
     def send(self, errand: Errand) -> "Future[Outcome]":
-        """Gives it an errand; the future always gets an outcome, never an exception."""
-        if isinstance(errand, HttpRequest | Fetch) and not errand.networks:
+        """Gives it an errand, with the networks as they are now; the future gets an outcome, never an exception."""
+        if isinstance(errand, HttpRequest | Fetch):
             errand = msgspec.structs.replace(errand, networks=self.networks)
         under_way = UnderWay(errand, Future(), self._clock.steady())
         # It cannot be cancelled: nobody could say whether it has gone.

@@ -21,9 +21,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 def fetch(errand: Fetch) -> Outcome:
     """Fetches, once."""
     deadline = Deadline(errand.timeout)
-    # Some give out calendars as webcal://, which is https by another name.
-    url = f"https{errand.url[6:]}" if errand.url.startswith("webcal://") else errand.url
-    secrets = list(scrub.of_url(errand.url))
+    url = errand.url
+    secrets: list[str] = []
     for _ in range(MOST_REDIRECTS + 1):
         secrets += scrub.of_url(url)
         scrubber = scrub.Scrubber(secrets)

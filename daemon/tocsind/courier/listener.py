@@ -36,7 +36,6 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog=PROGRAM, description="Does the daemon's errands in the network.")
     parser.add_argument(
         "--socket",
-        "--listen-fds",
         action="store_true",
         required=True,
         help="serve the stream socket that systemd hands over (LISTEN_FDS)",

@@ -31,14 +31,15 @@ class _Secretive(msgspec.Struct, array_like=True):
 
 
 class HttpRequest(_Secretive, tag="http", array_like=True):
-    """A webhook. `timestamp`, in seconds since 1970, and `key` are told to the receiver, who knows a repeat by the key;
-    `secret` signs them and the body, unless empty: base64, `whsec_` before it. `timeout` is in seconds, for all of it.
-    `networks` are the private networks that it may reach, as CIDR; the courier's own where there are none."""
+    """A webhook. `body` is None where there is none. `timestamp`, in seconds since 1970, and `key` are told to the
+    receiver, who knows a repeat by the key; `secret` signs them and the body, unless empty: base64, `whsec_` before it.
+    `timeout` is in seconds, for all of it. `networks` are the private networks that it may reach, as CIDR; whoever
+    gives it to the courier's process sets them."""
 
     url: str
     method: str
     headers: dict[str, str]
-    body: bytes
+    body: bytes | None
     key: str
     timestamp: int
     secret: str = ""

@@ -27,6 +27,13 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from tocsind.domain.errors import Reason, TocsinError
+from tocsind.domain.units import DAY, SECOND
+
+MAX_NOTE = 3_000
+"""Characters that somebody may say with an action."""
+
+MIN_SILENCE = SECOND
+MAX_SILENCE = 366 * DAY
 
 
 class State(IntEnum):

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from tocsind.domain.alert_group import AlertGroup, ResolveReason, Source, State
 from tocsind.domain.message import Kind
 from tocsind.domain.notification import ReportedAlert
+from tocsind.domain.outbox_queue import MOST_BUNDLED
 from tocsind.domain.plain_text import block, cut, line
 from tocsind.domain.snapshot import AlertState
 from tocsind.domain.wording import moment, rough_span
@@ -25,9 +26,6 @@ MAX_BODY = 4_000
 
 MOST_LINES = 10
 """Alerts that a body names."""
-
-MOST_BUNDLED = 50
-"""Groups that a message about several names."""
 
 _MOST_SUMMARY = 500
 _MOST_ALERT = 200

@@ -47,6 +47,9 @@ MAX_TIMEOUT = 60 * SECOND
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 """The name of a header (RFC 9110, 5.6.2)."""
 
+_FILE = re.compile(r"[^./\\][^/\\]{0,199}")
+_SUBSCRIPTION = re.compile(r"^webcals?://", re.IGNORECASE)
+
 _SIGNING_SECRET = "whsec_"
 _OURS = frozenset(
     {
@@ -217,6 +220,17 @@ def default_bundle_window(kind: Kind) -> int:
     return DEFAULT_BUNDLE_WINDOW if kind is Kind.APPRISE else 0
 
 
+def calendar_url(link: str) -> str:
+    """Returns the address at which a calendar is read: links to subscribe to one begin with `webcal://` or `webcals://`,
+    which is https by another name."""
+    return _SUBSCRIPTION.sub("https://", link)
+
+
+def is_plain(name: str) -> bool:
+    """Whether a calendar's file may be called this: a name in the folder, and no hidden one."""
+    return _FILE.fullmatch(name) is not None and name.isprintable()
+
+
 def target(settings: Webhook | OnCall) -> str:
     """Returns where a contact point leads, masked. What apprise speaks only apprise can mask."""
     if isinstance(settings, Webhook):
@@ -343,9 +357,8 @@ def _apprise(url: str) -> Iterator[Violation]:
 def _calendar(role: CalendarRole, source: CalendarSource) -> Iterator[Violation]:
     if source.url:
         yield from _web(f"{role.path}.url", source.url)
-    name = source.file
-    if name and (len(name) > 200 or "/" in name or name.startswith(".") or not name.isprintable()):
-        yield f"{role.path}.file", "must be the name of a file in the folder calendars, without a folder"
+    if source.file and not is_plain(source.file):
+        yield f"{role.path}.file", "must be the plain name of a file in the folder calendars of the daemon's data"
 
 
 def _web(path: str, url: str) -> Iterator[Violation]:

@@ -22,7 +22,7 @@ Rules
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import Enum, IntEnum, auto
 
 from tocsind.domain import opening_hours
 from tocsind.domain.escalation_chain import MIN_WAIT, MoreThan, Notify, Repeat, Resolve, Step, Wait, Within
@@ -33,6 +33,14 @@ class EscalationState(IntEnum):
 
     WAITING = 1
     PAUSED = 2
+
+
+class EscalationProblem(Enum):
+    """What a step needed and did not find; the chain goes on."""
+
+    CONTACT_POINT = auto()
+    ON_CALL = auto()
+    TIME_ZONE = auto()
 
 
 @dataclass(slots=True)

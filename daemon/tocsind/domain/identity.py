@@ -28,3 +28,8 @@ _ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 def new_public_id() -> str:
     """Returns a new public id: 12 characters, none of them easily mistaken for another (Crockford's alphabet)."""
     return "".join(secrets.choice(_ID_ALPHABET) for _ in range(12))
+
+
+def new_message_key() -> str:
+    """Returns a new key of a message, by which its receiver knows a repeat."""
+    return f"msg_{new_public_id()}{new_public_id()}"

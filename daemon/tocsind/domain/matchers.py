@@ -66,7 +66,6 @@ class MatchType(Enum):
     NO_REGEX = "!~"
 
 
-_NEGATIVE = (MatchType.DIFFERENT, MatchType.NO_REGEX)
 _REGULAR = (MatchType.REGEX, MatchType.NO_REGEX)
 
 

@@ -34,6 +34,8 @@ from tocsind.domain import backoff
 PLACES = 200
 SHARED_PLACES = PLACES // 2
 MOST_BUNDLED = 50
+"""Messages in one errand: groups that a message about several names."""
+
 MOST_LOOKED_AT = 500
 """Messages to a contact point that are looked at in one go, once one is found: whoever has the pen may wait for it.
 Measured: with 100,000 that were due at once it took a third of a second."""

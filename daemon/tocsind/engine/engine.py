@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextvars import copy_context
+from enum import Enum
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -15,6 +16,7 @@ import structlog
 from tocsind.clock import Clock
 from tocsind.courier.courier import Courier
 from tocsind.domain.alert_group import ResolveReason
+from tocsind.domain.escalation import EscalationProblem
 from tocsind.engine import api_tokens, integrations
 from tocsind.engine.changes import Changes
 from tocsind.engine.deliver import Outcome
@@ -73,8 +75,7 @@ class Engine:
             raise
         for name in self.store.migrated:
             log.info("migrated", migration=name)
-        outcomes = (outcome.name.lower() for outcome in Outcome)
-        self.metrics = Metrics(outcomes, (reason.name.lower() for reason in ResolveReason))
+        self.metrics = Metrics(_labels(Outcome), _labels(ResolveReason), _labels(EscalationProblem))
         self.memory = Memory(clock, self.store.writer, self.metrics, limits)
         self.renderer = Renderer(clock, self.metrics)
         self.courier = Courier(clock, self.metrics, webhook_networks, courier)
@@ -145,6 +146,10 @@ class Engine:
     def _committed(self, transaction: Transaction) -> None:
         if transaction.events_written:
             self.changes.announce()
+
+
+def _labels(kind: type[Enum]) -> list[str]:
+    return [each.name.lower() for each in kind]
 
 
 def _traced(job: Job[T]) -> Job[T]:

@@ -14,19 +14,23 @@ from collections.abc import Sequence
 from functools import partial
 
 from tocsind.domain.access import Caller
-from tocsind.domain.alert_group import Action, AlertGroup, ResolveReason, Source, State
+from tocsind.domain.alert_group import (
+    MAX_NOTE,
+    MAX_SILENCE,
+    MIN_SILENCE,
+    Action,
+    AlertGroup,
+    ResolveReason,
+    Source,
+    State,
+)
 from tocsind.domain.errors import TocsinError, invalid, not_found
-from tocsind.domain.units import DAY, SECOND
 from tocsind.engine import audit, heartbeats, maintenance
 from tocsind.engine.ledger import Ledger
 from tocsind.engine.memory import Memory
 from tocsind.sqlite import alert_groups
 from tocsind.sqlite.alert_groups import GroupRow
 from tocsind.sqlite.writer import Transaction
-
-MAX_NOTE = 3_000
-MIN_SILENCE = SECOND
-MAX_SILENCE = 366 * DAY
 
 
 def act(

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from tocsind.domain.access import Caller
 from tocsind.domain.errors import Reason, TocsinError
 from tocsind.domain.units import DAY
-from tocsind.engine.memory import Memory
 from tocsind.sqlite import requests
 from tocsind.sqlite.writer import Transaction
 
@@ -23,7 +22,7 @@ KEPT = DAY
 
 
 def once(
-    transaction: Transaction, memory: Memory, by: Caller, request_id: str, request: bytes, do: Callable[[], bytes]
+    transaction: Transaction, by: Caller, request_id: str, request: bytes, do: Callable[[], bytes]
 ) -> bytes | None:
     """Does what a request asks for unless that was done, and keeps the answer that `do` returns.
 

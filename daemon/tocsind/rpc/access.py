@@ -24,7 +24,6 @@ _PACKAGE: Final = "/tocsin.v1."
 
 _NEEDS: Final[Mapping[Role, Mapping[str, tuple[str, ...]]]] = {
     Role.VIEWER: {
-        "AccessService": ("GetCaller",),
         "AlertGroupService": (
             "BatchGetPayloads",
             "GetAlertGroup",

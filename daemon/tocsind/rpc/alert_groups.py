@@ -126,37 +126,37 @@ class AlertGroupServicer(alert_groups_pb2_grpc.AlertGroupServiceServicer):
         self, request: alert_groups_pb2.AcknowledgeAlertGroupRequest, context: grpc.ServicerContext
     ) -> alert_groups_pb2.AlertGroup:
         """Says that somebody is on it."""
-        return self._act(request, context, Action.ACKNOWLEDGE)
+        return self._act(request, Action.ACKNOWLEDGE)
 
     def UnacknowledgeAlertGroup(
         self, request: alert_groups_pb2.UnacknowledgeAlertGroupRequest, context: grpc.ServicerContext
     ) -> alert_groups_pb2.AlertGroup:
         """Takes that back."""
-        return self._act(request, context, Action.UNACKNOWLEDGE)
+        return self._act(request, Action.UNACKNOWLEDGE)
 
     def SilenceAlertGroup(
         self, request: alert_groups_pb2.SilenceAlertGroupRequest, context: grpc.ServicerContext
     ) -> alert_groups_pb2.AlertGroup:
         """Keeps it quiet."""
-        return self._act(request, context, Action.SILENCE, _span(request))
+        return self._act(request, Action.SILENCE, _span(request))
 
     def UnsilenceAlertGroup(
         self, request: alert_groups_pb2.UnsilenceAlertGroupRequest, context: grpc.ServicerContext
     ) -> alert_groups_pb2.AlertGroup:
         """Ends its silence."""
-        return self._act(request, context, Action.UNSILENCE)
+        return self._act(request, Action.UNSILENCE)
 
     def ResolveAlertGroup(
         self, request: alert_groups_pb2.ResolveAlertGroupRequest, context: grpc.ServicerContext
     ) -> alert_groups_pb2.AlertGroup:
         """Closes it."""
-        return self._act(request, context, Action.RESOLVE)
+        return self._act(request, Action.RESOLVE)
 
     def UnresolveAlertGroup(
         self, request: alert_groups_pb2.UnresolveAlertGroupRequest, context: grpc.ServicerContext
     ) -> alert_groups_pb2.AlertGroup:
         """Opens it again."""
-        return self._act(request, context, Action.UNRESOLVE)
+        return self._act(request, Action.UNRESOLVE)
 
     def BatchAcknowledgeAlertGroups(
         self, request: alert_groups_pb2.BatchAcknowledgeAlertGroupsRequest, context: grpc.ServicerContext
@@ -209,9 +209,7 @@ class AlertGroupServicer(alert_groups_pb2_grpc.AlertGroupServiceServicer):
         """Ends what watching needs; there are no streams any more."""
         self._watch.close()
 
-    def _act(
-        self, request: _Acting, context: grpc.ServicerContext, action: Action, silence_for: int | None = None
-    ) -> alert_groups_pb2.AlertGroup:
+    def _act(self, request: _Acting, action: Action, silence_for: int | None = None) -> alert_groups_pb2.AlertGroup:
         return change(
             self._engine,
             request,

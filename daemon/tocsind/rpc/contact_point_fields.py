@@ -53,7 +53,7 @@ def _timeout(message: Message) -> int:
 def _source(message: contact_points_pb2.Calendar, role: CalendarRole) -> CalendarSource:
     if not getattr(message, message.WhichOneof("source") or "ical"):
         raise invalid(role.path, "must have one of: ical, url, file")
-    return CalendarSource(message.url, message.file)
+    return CalendarSource(rules.calendar_url(message.url), message.file)
 
 
 def _schedule(message: Message) -> CalendarSource:

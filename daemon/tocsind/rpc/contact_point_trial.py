@@ -79,10 +79,7 @@ class Trial:
                 on_duty = on_call.now(connection, named, now).contacts
                 found = [rows.by_id(connection, contact_id) for contact_id in on_duty]
                 contacts = [each for each in found if each is not None and _can_be_told(each)]
-        engine = self._engine
-        return contacts, [
-            bulletins.compose_test(engine.renderer, contact, now, engine.courier.networks) for contact in contacts
-        ]
+        return contacts, [bulletins.compose_test(self._engine.renderer, contact, now) for contact in contacts]
 
     async def _send(
         self, contact: ContactPoint, composed: Composed, left: float, patience: float

@@ -38,6 +38,18 @@ log = structlog.get_logger()
 _READS = ("Get", "List", "BatchGet", "Watch", "Attend", "Deliver", "Test", "Preview")
 
 
+class _Call:
+    """A call that came in, at `begin`; who makes it is known when it is admitted."""
+
+    __slots__ = ("begin", "caller", "context", "metadata", "method", "trace_id")
+
+    def __init__(self, method: str, context: Any, begin: int) -> None:
+        self.method, self.context, self.begin = method, context, begin
+        self.metadata = context.invocation_metadata() or ()
+        self.trace_id = trace_id_of(self.metadata) or uuid.uuid4().hex
+        self.caller: Caller | None = None
+
+
 class Interceptor(grpc.aio.ServerInterceptor):
     """Stands before every handler of one listener."""
 
@@ -75,36 +87,28 @@ class Interceptor(grpc.aio.ServerInterceptor):
         return True
 
     def _unary(self, behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
-        def call(request: Any, context: Any) -> Any:
-            begin = self._clock.steady()
-            metadata = context.invocation_metadata() or ()
-            trace_id = trace_id_of(metadata) or uuid.uuid4().hex
-            caller: Caller | None = None
-            with structlog.contextvars.bound_contextvars(trace_id=trace_id):
+        def handle(request: Any, context: Any) -> Any:
+            call = _Call(method, context, self._clock.steady())
+            with structlog.contextvars.bound_contextvars(trace_id=call.trace_id):
                 try:
-                    caller = self._gate.admit(method, metadata, trace_id, context.time_remaining())
-                    with Calling(caller):
+                    with Calling(self._admit(call)):
                         answer = behaviour(request, context)
                 except Exception as error:
                     status = errors.status_of(error, method)
-                    self._end(method, caller, begin, status.code)
+                    self._end(call, status.code)
                     context.abort(*errors.abortion(status))
-                self._end(method, caller, begin, code_pb2.OK)
+                self._end(call, code_pb2.OK)
                 return answer
 
-        return call
+        return handle
 
     def _awaited(self, behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
-        async def call(request: Any, context: Any) -> Any:
-            begin = self._clock.steady()
-            metadata = context.invocation_metadata() or ()
-            trace_id = trace_id_of(metadata) or uuid.uuid4().hex
-            structlog.contextvars.bind_contextvars(trace_id=trace_id)
-            caller: Caller | None = None
+        async def handle(request: Any, context: Any) -> Any:
+            call = _Call(method, context, self._clock.steady())
+            structlog.contextvars.bind_contextvars(trace_id=call.trace_id)
             code: int = code_pb2.OK
             try:
-                caller = self._gate.admit(method, metadata, trace_id, context.time_remaining())
-                with Calling(caller):
+                with Calling(self._admit(call)):
                     return await behaviour(request, context)
             except asyncio.CancelledError:
                 code = code_pb2.CANCELLED
@@ -114,21 +118,18 @@ class Interceptor(grpc.aio.ServerInterceptor):
                 code = status.code
                 await context.abort(*errors.abortion(status))
             finally:
-                self._end(method, caller, begin, code)
+                self._end(call, code)
 
-        return call
+        return handle
 
     def _streaming(self, behaviour: Callable[..., Any], method: str, *, timed: bool = False) -> Callable[..., Any]:
-        async def call(request: Any, context: Any) -> None:
-            begin = self._clock.steady()
-            metadata = context.invocation_metadata() or ()
-            trace_id = trace_id_of(metadata) or uuid.uuid4().hex
-            structlog.contextvars.bind_contextvars(trace_id=trace_id)
+        async def handle(request: Any, context: Any) -> None:
+            call = _Call(method, context, self._clock.steady())
+            structlog.contextvars.bind_contextvars(trace_id=call.trace_id)
             stream = None
-            caller: Caller | None = None
             code: int = code_pb2.OK
             try:
-                caller = self._gate.admit(method, metadata, trace_id, context.time_remaining())
+                caller = self._admit(call)
                 stream = self._streams.open(caller)
                 with Calling(caller):
                     async with aclosing(behaviour(request, context)) as messages:
@@ -150,20 +151,25 @@ class Interceptor(grpc.aio.ServerInterceptor):
             finally:
                 if stream is not None:
                     self._streams.close(stream)
-                self._end(method, caller, begin, code, timed=timed)
+                self._end(call, code, timed=timed)
 
-        return call
+        return handle
 
-    def _end(self, method: str, caller: Caller | None, begin: int, code: int, *, timed: bool = True) -> None:
+    def _admit(self, call: _Call) -> Caller:
+        """Returns who makes a call. TocsinError where that may not be."""
+        call.caller = self._gate.admit(call.method, call.metadata, call.trace_id, call.context.time_remaining())
+        return call.caller
+
+    def _end(self, call: _Call, code: int, *, timed: bool = True) -> None:
         """Counts and logs a call that ended; `timed`: how long it took says something, as it does not of streams."""
-        micros = self._clock.steady() - begin
-        short, name = short_name(method), errors.code_name(code)
+        micros = self._clock.steady() - call.begin
+        short, name = short_name(call.method), errors.code_name(code)
         self._metrics.calls.labels(short, name).inc()
         if timed:
             self._metrics.call_seconds.labels(short).observe(micros / SECOND)
         only_read = short.partition(".")[2].startswith(_READS) and code in (code_pb2.OK, code_pb2.CANCELLED)
         level = log.debug if only_read else log.info
-        actor = caller.actor if caller is not None else ""
+        actor = call.caller.actor if call.caller is not None else ""
         level("call", method=short, actor=actor, code=name, milliseconds=micros // 1_000)
 
 

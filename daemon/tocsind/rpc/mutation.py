@@ -79,7 +79,7 @@ def change(
             return _kept(answers[0])
 
         whole = request.SerializeToString(deterministic=True)
-        return once(transaction, memory, by, request.request_id, whole, do)
+        return once(transaction, by, request.request_id, whole, do)
 
     kept = engine.change(do_once)
     return answers[0] if kept is None else _parsed(kept)

@@ -339,8 +339,9 @@ class Calendar(_message.Message):
     ical: _builtins.str
     """The calendar itself. Not shown again: see ListShifts."""
     url: _builtins.str
-    """`https://...` or `http://...`, read every 5 minutes. Never shown again: such
-    addresses are secrets.
+    """`https://...` or `http://...`, read every 5 minutes; `webcal://...` and
+    `webcals://...` are taken as `https://...`. Never shown again: such addresses
+    are secrets.
     """
     file: _builtins.str
     """The name of a file in the folder `calendars` of the daemon's data, read when

@@ -30,7 +30,7 @@ def opens() -> Iterator[Opens]:
 @pytest.fixture
 def metrics() -> Metrics:
     """What is counted."""
-    return Metrics([], [])
+    return Metrics([], [], [])
 
 
 @pytest.fixture
@@ -49,6 +49,6 @@ def shared() -> Iterator[Courier]:
         for name in (*PROXIES, *map(str.lower, PROXIES)):
             if name in os.environ:
                 patch.delenv(name)
-        courier = Courier(SystemClock(), Metrics([], []), LOOPBACK)
+        courier = Courier(SystemClock(), Metrics([], [], []), LOOPBACK)
         yield courier
         courier.close()

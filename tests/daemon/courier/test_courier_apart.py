@@ -74,7 +74,7 @@ from receivers import LOOPBACK, Receiver, hangs, request
 from tocsind.clock import SystemClock
 from tocsind.courier.courier import Courier
 from tocsind.metrics import Metrics
-courier = Courier(SystemClock(), Metrics([], []), LOOPBACK)
+courier = Courier(SystemClock(), Metrics([], [], []), LOOPBACK)
 receiver = Receiver(hangs())
 futures = [courier.send(request(receiver.url(), timeout=60)) for _ in range(5)]
 for _ in futures: receiver.received.get()

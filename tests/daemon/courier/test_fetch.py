@@ -126,8 +126,3 @@ def test_no_failure_tells_a_secret(opens: Opens) -> None:
 
     assert fetched(first.url("/private-f1rst/basic.ics")).answer == "HTTP 403: GET /**** HTTP/1.1"
     assert fetched(second.url("/private-f1rst/basic.ics")).answer == "HTTP 403: GET /**** HTTP/1.1"
-
-
-def test_webcal_is_https() -> None:
-    """As calendars give themselves out."""
-    assert fetched("webcal://127.0.0.1:1/a.ics").answer == "connection refused"

@@ -16,6 +16,7 @@ from tocsind.domain.contact_point import (
     OnCall,
     Settings,
     Webhook,
+    calendar_url,
     changed,
     violations,
 )
@@ -51,6 +52,8 @@ def signing(size: int) -> str:
         contact(replace(HOOK, url="https://user:pass@hooks.example/", headers={"X-Key": "x"})),
         contact(replace(HOOK, url="http://[fd00::1]:8080/?a=%20#b")),
         contact(DUTY),
+        contact(OnCall(CalendarSource(file="ä ~$(b).ics"))),
+        contact(OnCall(CalendarSource(file="x" * 200))),
         contact(OnCall(CalendarSource("https://user:pass@calendars.example/duty.ics"), CalendarSource())),
     ],
 )
@@ -120,16 +123,36 @@ def test_what_is_good_is_taken(good: ContactPoint) -> None:
         (contact(Apprise("mailto://a\nb")), "apprise.url"),
         (contact(Apprise("mailto://" + "a" * 4_000)), "apprise.url"),
         (contact(Apprise("mailto://tocsin:****@mail.example")), "apprise.url"),
-        (contact(OnCall(CalendarSource("file:///etc/passwd"))), "on_call.schedule.url"),
+        *[
+            (contact(OnCall(CalendarSource(url))), "on_call.schedule.url")
+            for url in ("file:///etc/passwd", "ftp://a/b", "http://", "//a", "https:// a", "webcal://a/b")
+        ],
         (contact(OnCall(CalendarSource("https://calendars.example/****"))), "on_call.schedule.url"),
-        (contact(OnCall(CalendarSource(file="../tocsin.db"))), "on_call.schedule.file"),
-        (contact(OnCall(CalendarSource(file="."))), "on_call.schedule.file"),
+        *[
+            (contact(OnCall(CalendarSource(file=name))), "on_call.schedule.file")
+            for name in ("../tocsin.db", "/a", "a\\b", "..", ".", ".hidden", "a\nb", "a\0b", "\xa0a", "x" * 201)
+        ],
         (contact(OnCall(CalendarSource(), CalendarSource(file="a/b"))), "on_call.overrides.file"),
     ],
 )
 def test_what_is_not_is_refused_where_it_stands(wrong: ContactPoint, field: str) -> None:
     """By its field, which somebody can find."""
     assert {path for path, _ in violations(wrong)} == {f"contact_point.{field}"}
+
+
+@pytest.mark.parametrize(
+    ("link", "address"),
+    [
+        ("webcal://ann:pw@c.example:8443/a.ics?webcal://", "https://ann:pw@c.example:8443/a.ics?webcal://"),
+        ("WebCals://c.example/a.ics", "https://c.example/a.ics"),
+        ("http://c.example/webcal://", "http://c.example/webcal://"),
+        (" webcal://c.example/", " webcal://c.example/"),
+        ("", ""),
+    ],
+)
+def test_a_link_to_subscribe_to_a_calendar_is_an_address(link: str, address: str) -> None:
+    """As programs hand them out; nothing else is changed."""
+    assert calendar_url(link) == address
 
 
 def test_no_refusal_tells_a_secret() -> None:

@@ -161,13 +161,13 @@ def test_a_test_with_templates(daemon: RunningDaemon) -> None:
     contact = mail(
         title_template="{{ event }}: {{ title }}", body_template="{{ payload.alerts | length }} {{ group.title }}"
     )
-    made = compose_test(renderer, contact, now, [])
+    made = compose_test(renderer, contact, now)
     assert made.failures == ()
     assert isinstance(made.errand, Bulletin)
     assert (made.errand.title, made.errand.body) == ("test: [TEST] Tocsin reaches Ops", "2 DemoAlert (warning)")
-    failed = compose_test(renderer, mail(body_template="{{ a.b }}"), now, [])
+    failed = compose_test(renderer, mail(body_template="{{ a.b }}"), now)
     assert failed.failures == ("body_template: line 1: 'a' is undefined",)
-    sent = compose_test(renderer, hook("{{ body }}"), now, []).errand
+    sent = compose_test(renderer, hook("{{ body }}"), now).errand
     assert isinstance(sent, HttpRequest)
     assert msgspec.json.decode(sent.body, type=WebhookBody).event == "test"
 

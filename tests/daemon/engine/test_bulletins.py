@@ -191,7 +191,6 @@ def test_a_webhook_request(daemon: RunningDaemon, integration: Integration) -> N
         ca_certificates="ca",
         client_key="k",
         verify=False,
-        networks=["10.0.0.0/8"],
     )
     own = hook(headers={"content-type": "application/cloudevents+json"})
     assert request(daemon, own, message(group)).headers == {"content-type": "application/cloudevents+json"}
@@ -201,7 +200,7 @@ def test_a_webhook_request(daemon: RunningDaemon, integration: Integration) -> N
 def test_methods_without_a_body(daemon: RunningDaemon, integration: Integration, method: Method) -> None:
     """Such a request has none, nor a type of it, whatever template there is."""
     made = request(daemon, hook("{{ 1 / 0 }}", method=method, headers={}), message(daemon.fire(integration, "a")))
-    assert (made.method, made.body, made.headers) == (method.name, b"", {})
+    assert (made.method, made.body, made.headers) == (method.name, None, {})
 
 
 def test_no_secret_is_in_what_is_said(daemon: RunningDaemon, integration: Integration) -> None:
@@ -247,12 +246,12 @@ def test_every_field_is_there_for_every_group(daemon: RunningDaemon, integration
 def test_a_test_says_so(daemon: RunningDaemon) -> None:
     """Nobody gets up because of it; a program sees all that it would see, under the event `test`."""
     now, renderer = daemon.clock.wall(), daemon.engine.renderer
-    told = compose_test(renderer, mail(), now, []).errand
+    told = compose_test(renderer, mail(), now).errand
     assert isinstance(told, Bulletin)
     assert told.title == "[TEST] Tocsin reaches Ops"
     assert told.mood == "info"
     assert told.body == "This is a test of the contact point Ops. Nothing is wrong, and nothing needs to be done."
-    sent, again = (compose_test(renderer, hook(), now, []).errand for _ in range(2))
+    sent, again = (compose_test(renderer, hook(), now).errand for _ in range(2))
     assert isinstance(sent, HttpRequest)
     assert isinstance(again, HttpRequest)
     body = msgspec.json.decode(sent.body, type=WebhookBody)

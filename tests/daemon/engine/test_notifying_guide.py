@@ -155,6 +155,6 @@ def test_all_variables_are_in_the_guide(
 def test_the_templates_of_the_guide_make_json(daemon: RunningDaemon, source: str) -> None:
     """They can be saved, and whatever is in the texts, the body is JSON."""
     assert try_templates(daemon.engine.renderer, hook(source)) == []
-    made = compose_test(daemon.engine.renderer, hook(source), START, [])
+    made = compose_test(daemon.engine.renderer, hook(source), START)
     assert made.failures == ()
     assert isinstance(json.loads(made.errand.body), dict)

@@ -12,7 +12,7 @@ from tocsind.rendering.renderer import Renderer
 @pytest.fixture
 def metrics() -> Metrics:
     """What is counted."""
-    return Metrics([], [])
+    return Metrics([], [], [])
 
 
 @pytest.fixture
@@ -27,6 +27,6 @@ def renderer(clock: FakeClock, metrics: Metrics) -> Iterator[Renderer]:
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Renderer]:
     """A renderer for tests that leave it as it was."""
-    renderer = Renderer(FakeClock(), Metrics([], []))
+    renderer = Renderer(FakeClock(), Metrics([], [], []))
     yield renderer
     renderer.close()

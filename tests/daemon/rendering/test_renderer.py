@@ -156,7 +156,7 @@ from tocsind.main import Main
 from tocsind.clock import SystemClock
 from tocsind.metrics import Metrics
 from tocsind.rendering.renderer import Renderer
-renderer = Renderer(SystemClock(), Metrics([], []))
+renderer = Renderer(SystemClock(), Metrics([], [], []))
 assert not renderer.check(["{{ a }}"])[0].error
 renderer.close()
 print([name for name in sys.modules if "jinja" in name])

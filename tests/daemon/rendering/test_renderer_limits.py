@@ -273,7 +273,7 @@ import os, sys
 from tocsind.clock import SystemClock
 from tocsind.metrics import Metrics
 from tocsind.rendering.renderer import Renderer
-renderer = Renderer(SystemClock(), Metrics([], []))
+renderer = Renderer(SystemClock(), Metrics([], [], []))
 renderer.check(["warm"])
 print(*renderer.pids(), flush=True)
 sys.stdin.read()

@@ -89,6 +89,8 @@ def test_one_for_whoever_is_on_call_has_its_calendars_read(
     assert (overrides.WhichOneof("source"), overrides.target) == (None, "uploaded")
     assert schedule.read_time.ToMicroseconds() == daemon.clock.wall()
     assert get(daemon, made.name) == made == listed(daemon)[0]
+    make_contact(daemon, "subscribed", on_call={"schedule": {"url": "webcal://calendars.example/pr1v/duty.ics"}})
+    assert asked[-1] == asked[0]
     filed = make_contact(daemon, on_call={"schedule": {"file": "duty.ics"}}).on_call.schedule
     assert (filed.file, filed.target) == ("duty.ics", "calendars/duty.ics")
 

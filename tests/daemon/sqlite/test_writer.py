@@ -41,7 +41,7 @@ class Bench:
             on_health=self.health.append,
             on_broken=self.broken.set,
             has_room=lambda: self.room,
-            metrics=Metrics((), ()),
+            metrics=Metrics((), (), ()),
         )
         self.writer.start()
 

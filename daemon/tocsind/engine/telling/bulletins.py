@@ -20,9 +20,9 @@ import msgspec
 
 from tocsind.courier.wire import Bulletin, HttpRequest
 from tocsind.domain import bulletin
-from tocsind.domain.contact_point import Apprise, ContactPoint, Method, Webhook
+from tocsind.domain.contact_point import Apprise, ContactPoint, Webhook
 from tocsind.domain.errors import not_in_time
-from tocsind.domain.identity import new_public_id
+from tocsind.domain.identity import new_message_key
 from tocsind.domain.message import Kind, Message
 from tocsind.domain.plain_text import block, line
 from tocsind.domain.template import MAX_RESULT, MAX_TITLE, TOO_LONG, too_long
@@ -31,11 +31,10 @@ from tocsind.engine import demo
 from tocsind.engine.telling import facts
 from tocsind.engine.telling.facts import Facts
 from tocsind.engine.telling.webhook_body import MOST_ALERTS, receiver, webhook_body
-from tocsind.rendering.renderer import NO_FAULT_OF_ITS_OWN, Renderer
+from tocsind.rendering.renderer import NO_FAULT_OF_ITS_OWN, TITLE_TEMPLATE, Renderer
 from tocsind.rendering.wire import Made
 from tocsind.sqlite import alerts
 
-TITLE = "title_template"
 BODY = "body_template"
 
 _MOST_READ = 50
@@ -46,7 +45,6 @@ _MOST_READ_BUNDLED = 10
 
 _CONTENT_TYPE = "Content-Type"
 _JSON = "application/json"
-_WITHOUT_BODY = (Method.GET, Method.DELETE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,6 @@ def compose(
     contact: ContactPoint,
     messages: Sequence[Message],
     now: int,
-    networks: Sequence[str],
 ) -> Composed:
     """Returns the errand for messages to one contact point, in their order; more than one where they are bundled, which
     those to a webhook are not. Reads what groups say now; must not be called by who has the pen. `now` in microseconds
@@ -87,10 +84,10 @@ def compose(
     firing = any(message.kind is Kind.FIRING for message in said)
     mood = "failure" if firing else "success"
     draft = _Draft(contact, found, title, text, "", messages[0].key, mood, payload)
-    return _composed(renderer, draft, now, networks)
+    return _composed(renderer, draft, now)
 
 
-def compose_test(renderer: Renderer, contact: ContactPoint, now: int, networks: Sequence[str]) -> Composed:
+def compose_test(renderer: Renderer, contact: ContactPoint, now: int) -> Composed:
     """The same for a message that somebody tries out a contact point with; it says that it is a test. Templates see a
     made-up group."""
     sample = _sample(contact, now)
@@ -99,7 +96,7 @@ def compose_test(renderer: Renderer, contact: ContactPoint, now: int, networks: 
     title = f"[TEST] Tocsin reaches {name}"
     key = sample.facts.message.key
     draft = _Draft(contact, [sample.facts], title, text, "test", key, "info", lambda: sample.payload)
-    return _composed(renderer, draft, now, networks)
+    return _composed(renderer, draft, now)
 
 
 def try_templates(renderer: Renderer, contact: ContactPoint, now: int = 0) -> list[tuple[str, str]]:
@@ -155,11 +152,8 @@ class _Draft:
     @cached_property
     def body(self) -> bytes:
         """What is sent where no template makes something else of it."""
-        settings = self.contact.settings
-        if not isinstance(settings, Webhook):
+        if not isinstance(self.contact.settings, Webhook):
             return self.text.encode()
-        if settings.method in _WITHOUT_BODY:
-            return b""
         return msgspec.json.encode(webhook_body(self.found[0], self.contact, event=self.event))
 
     def _seen(self, each: Facts) -> dict[str, object]:
@@ -182,15 +176,17 @@ class _Draft:
         }
 
 
-def _composed(renderer: Renderer, draft: _Draft, now: int, networks: Sequence[str]) -> Composed:
+def _composed(renderer: Renderer, draft: _Draft, now: int) -> Composed:
     settings = draft.contact.settings
     if isinstance(settings, Webhook):
         texts, failures = _rendered(renderer, draft)
-        body = texts[BODY].encode() if BODY in texts else draft.body
-        return Composed(_request(settings, draft.key, body, now, networks), failures)
+        body = None
+        if settings.method.has_body:
+            body = texts[BODY].encode() if BODY in texts else draft.body
+        return Composed(_request(settings, draft.key, body, now), failures)
     assert isinstance(settings, Apprise), "whoever is on call was looked up when the message was decided on"
     texts, failures = _rendered(renderer, draft)
-    title = line(texts.get(TITLE, draft.title), MAX_TITLE)
+    title = line(texts.get(TITLE_TEMPLATE, draft.title), MAX_TITLE)
     text = block(texts.get(BODY, ""), MAX_RESULT) or draft.text
     return Composed(Bulletin(settings.url, title, text, draft.mood), failures)
 
@@ -217,13 +213,13 @@ def _failure(name: str, made: Made) -> str:
     """Why a template cannot be used, or nothing."""
     if made.error:
         return f"line {made.line}: {made.error}" if made.line else made.error
-    most = MAX_TITLE if name == TITLE else MAX_RESULT
+    most = MAX_TITLE if name == TITLE_TEMPLATE else MAX_RESULT
     return f"what it makes is longer than {most:,} characters" if made.shortened else ""
 
 
-def _request(settings: Webhook, key: str, body: bytes, now: int, networks: Sequence[str]) -> HttpRequest:
+def _request(settings: Webhook, key: str, body: bytes | None, now: int) -> HttpRequest:
     headers = dict(settings.headers)
-    if settings.method not in _WITHOUT_BODY and not _has(headers, _CONTENT_TYPE):
+    if body is not None and not _has(headers, _CONTENT_TYPE):
         headers[_CONTENT_TYPE] = _JSON
     return HttpRequest(
         url=settings.url,
@@ -238,7 +234,6 @@ def _request(settings: Webhook, key: str, body: bytes, now: int, networks: Seque
         client_certificate=settings.client_certificate,
         client_key=settings.client_key,
         verify=not settings.insecure_skip_verify,
-        networks=list(networks),
     )
 
 
@@ -250,8 +245,9 @@ def _sources(contact: ContactPoint) -> dict[str, str]:
     """The templates that a contact point has, by their names."""
     settings = contact.settings
     if isinstance(settings, Webhook):
-        return {BODY: contact.body_template} if contact.body_template and settings.method not in _WITHOUT_BODY else {}
-    return {name: source for name, source in ((TITLE, contact.title_template), (BODY, contact.body_template)) if source}
+        return {BODY: contact.body_template} if contact.body_template and settings.method.has_body else {}
+    both = {TITLE_TEMPLATE: contact.title_template, BODY: contact.body_template}
+    return {name: source for name, source in both.items() if source}
 
 
 def _last_of_each(messages: Sequence[Message]) -> list[Message]:
@@ -273,5 +269,5 @@ def _texts(found: Facts, now: int) -> tuple[str, str]:
 
 def _sample(contact: ContactPoint, now: int, kind: Kind = Kind.FIRING) -> _Sample:
     alert = demo.alert(now)
-    message = Message(0, 0, contact.id, kind, f"msg_{new_public_id()}{new_public_id()}")
+    message = Message(0, 0, contact.id, kind, new_message_key())
     return _Sample(facts.made_up(message, alert, now), alert.payload)

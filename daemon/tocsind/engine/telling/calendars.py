@@ -11,26 +11,24 @@ Rules
 """
 
 import os
-import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 import structlog
 
+from tocsind.clock import Clock
 from tocsind.courier.courier import Courier
 from tocsind.courier.wire import Fetch
-from tocsind.domain.contact_point import CalendarRole, CalendarSource
+from tocsind.domain.contact_point import CalendarRole, CalendarSource, is_plain
 from tocsind.domain.errors import Reason, TocsinError, invalid
 from tocsind.domain.shift import AHEAD, BACK, MOST_TEXT, Shift
 from tocsind.domain.units import DAY
 from tocsind.ical.process import Reader, Unreadable
 from tocsind.sqlite import calendars
+from tocsind.sqlite.store import Store
 from tocsind.sqlite.writer import Transaction
-
-if TYPE_CHECKING:  # the engine has a refresher, which uses this
-    from tocsind.engine.engine import Engine
 
 FOLDER: Final = "calendars"
 """Where calendars that are files are, in the data folder."""
@@ -43,9 +41,6 @@ LEAST_KNOWN: Final = AHEAD + DAY
 
 Signature = tuple[int, int, int, int]
 """What changes whenever a file does."""
-
-_FILE = re.compile(r"[^/\\\0-\x1f\x7f]{1,200}")
-_URL = re.compile(r"https?://[^\s/?#]", re.IGNORECASE)
 
 log = structlog.get_logger()
 
@@ -62,20 +57,26 @@ class CalendarCopy:
     notes: tuple[str, ...] = ()
 
 
-def admit(engine: "Engine", field: str, source: CalendarSource, text: str) -> CalendarCopy:
-    """Reads the calendar that a request has at `field`: the one in `text` where `source` says nowhere. Raises
-    TocsinError: INVALID_FIELD where there can be none, CALENDAR_UNREADABLE where it cannot be read, or is none."""
+class Desk(Protocol):
+    """What reading a calendar needs of the engine."""
+
+    clock: Clock
+    store: Store
+    courier: Courier
+    reader: Reader
+
+
+def admit(desk: Desk, field: str, source: CalendarSource, text: str) -> CalendarCopy:
+    """Reads the calendar that a request has at `field`: the one in `text` where `source` says nowhere. What the rules
+    of contact points say of a source holds already. Raises TocsinError: INVALID_FIELD where there is no text,
+    CALENDAR_UNREADABLE where the calendar cannot be read, or is none."""
     kind = "url" if source.url else "file" if source.file else "ical"
-    path = field if field.endswith(f".{kind}") else f"{field}.{kind}"
-    if source.url and not _URL.match(source.url):
-        raise invalid(path, "must begin with https:// or http://")
-    if source.file and not is_plain(source.file):
-        raise invalid(path, f"must be the plain name of a file in the folder {FOLDER} of the daemon's data")
+    path = f"{field}.{kind}"
     if kind == "ical" and not text.strip():
         raise invalid(path, "must be a calendar")
     try:
-        content = text if kind == "ical" else fetch(engine.courier, engine.store.path.parent, source)
-        copy = expand(engine.reader, content, engine.clock.wall())
+        content = text if kind == "ical" else fetch(desk.courier, desk.store.path.parent, source)
+        copy = expand(desk.reader, content, desk.clock.wall())
     except Unreadable as error:
         raise TocsinError(Reason.CALENDAR_UNREADABLE, f"{path}: {error}", field=path) from None
     if copy.notes:
@@ -86,7 +87,7 @@ def admit(engine: "Engine", field: str, source: CalendarSource, text: str) -> Ca
 def fetch(courier: Courier, folder: Path, source: CalendarSource) -> str:
     """Returns what a calendar's address or file says; `folder` is the data folder. Raises Unreadable."""
     if source.url:
-        outcome = courier.run(Fetch(source.url, MOST_TEXT, networks=courier.networks))
+        outcome = courier.run(Fetch(source.url, MOST_TEXT))
         if not outcome.done:
             raise Unreadable(outcome.answer or "there was no answer")
         content = outcome.body
@@ -121,11 +122,6 @@ def store(transaction: Transaction, contact_id: int, role: CalendarRole, copy: C
         until=copy.until,
         shifts=copy.shifts,
     )
-
-
-def is_plain(name: str) -> bool:
-    """Whether a file may be called this: a name in the folder, and no hidden one."""
-    return _FILE.fullmatch(name) is not None and not name.startswith(".")
 
 
 def signature(folder: Path, name: str) -> Signature | None:

@@ -56,12 +56,6 @@ class Mailroom:
         with self._bell:
             return self._queue.under_way
 
-    @property
-    def is_quiet(self) -> bool:
-        """Whether the postman has done all that the bell rang for, so far as it can be done now."""
-        with self._bell:
-            return self._rung == self._heard
-
     def standing(self, contact_ids: Iterable[int]) -> dict[int, tuple[int, str]]:
         """Returns for contact points how many messages to them are not settled, and why the last attempt failed, ""
         where it did not."""

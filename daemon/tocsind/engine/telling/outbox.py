@@ -14,7 +14,7 @@ from functools import partial
 from tocsind.domain.access import Caller
 from tocsind.domain.alert_group import Event, EventKind
 from tocsind.domain.errors import Reason, TocsinError, not_found
-from tocsind.domain.identity import new_public_id
+from tocsind.domain.identity import new_message_key
 from tocsind.domain.message import Kind, Message, MessageState
 from tocsind.engine import audit
 from tocsind.engine.memory import Memory
@@ -31,7 +31,7 @@ turn."""
 
 def message(group_id: int, contact_id: int, kind: Kind, *, via_id: int | None = None, step: int = 0) -> Message:
     """Returns a new message, not yet in the outbox."""
-    return Message(0, group_id, contact_id, kind, f"msg_{new_public_id()}{new_public_id()}", via_id, step)
+    return Message(0, group_id, contact_id, kind, new_message_key(), via_id, step)
 
 
 def put(transaction: Transaction, memory: Memory, messages: Sequence[Message]) -> None:

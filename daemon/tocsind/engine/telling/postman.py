@@ -50,8 +50,6 @@ log = structlog.get_logger()
 class Sender(Protocol):
     """What the postman needs of the courier."""
 
-    networks: list[str]
-
     def send(self, errand: Task) -> "Future[Outcome]":
         """Gives it an errand; the future always gets an outcome."""
 
@@ -207,13 +205,11 @@ class Postman:
     def _send(self, claim: Claim) -> None:
         """Composes what messages say and gives it to the courier."""
         office = self._office
-        courier = office.courier
         try:
             with office.store.reading() as connection:
-                composed = bulletins.compose(
-                    connection, office.renderer, claim.contact, claim.messages, office.clock.wall(), courier.networks
-                )
-            sent = courier.send(composed.errand)
+                now = office.clock.wall()
+                composed = bulletins.compose(connection, office.renderer, claim.contact, claim.messages, now)
+            sent = office.courier.send(composed.errand)
         except Exception:
             log.exception("a message cannot be composed", messages=claim.errand.ids)
             self._come_in(claim, (), Outcome(False, "it could not be composed: the daemon's log says why"))

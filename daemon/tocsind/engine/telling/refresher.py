@@ -13,9 +13,10 @@ Rules
 
 import random
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 import structlog
 
@@ -25,14 +26,12 @@ from tocsind.domain.shift import BACK
 from tocsind.domain.units import HOUR, SECOND
 from tocsind.engine.memory import Memory
 from tocsind.engine.telling import calendars
-from tocsind.engine.telling.calendars import CalendarCopy, Signature
+from tocsind.engine.telling.calendars import CalendarCopy, Desk, Signature
 from tocsind.ical.process import Unreadable
+from tocsind.metrics import Metrics
 from tocsind.sqlite import calendars as rows
 from tocsind.sqlite.calendars import Held
 from tocsind.sqlite.writer import Transaction
-
-if TYPE_CHECKING:  # the engine has a refresher
-    from tocsind.engine.engine import Engine
 
 LOOK: Final = 10 * SECOND
 """How often it looks for what is to be done."""
@@ -44,6 +43,9 @@ STAMP: Final = HOUR
 """How often it is written down when a source was last asked, while that says nothing new."""
 
 THREADS: Final = 4
+
+T = TypeVar("T")
+P = ParamSpec("P")
 
 _Place = tuple[int, CalendarRole]
 
@@ -66,11 +68,20 @@ class _Watch:
     seen: bool = False
 
 
+class Office(Desk, Protocol):
+    """What the refresher needs of the engine."""
+
+    metrics: Metrics
+
+    def change(self, job: Callable[Concatenate[Transaction, Memory, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs a job and returns its answer once it is on disk."""
+
+
 class Refresher:
     """Looks after the calendars of an engine, from `start` to `stop`."""
 
-    def __init__(self, engine: "Engine") -> None:
-        self._engine = engine
+    def __init__(self, office: Office) -> None:
+        self._office = office
         self._wake = threading.Event()
         self._stopping = False
         self._lock = threading.Lock()
@@ -97,7 +108,7 @@ class Refresher:
         """Begins with what is due; returns what is under way."""
         # Read with the lock: what is no longer under way has been written then.
         with self._lock:
-            with self._engine.store.reading() as connection:
+            with self._office.store.reading() as connection:
                 every = rows.every(connection)
             self._running = {place: running for place, running in self._running.items() if not running.done()}
             places = {(held.contact_id, held.role) for held in every}
@@ -119,7 +130,7 @@ class Refresher:
             self._wake.wait(LOOK / SECOND)
 
     def _is_due(self, held: Held, place: _Place) -> bool:
-        steady, wall = self._engine.clock.steady(), self._engine.clock.wall()
+        steady, wall = self._office.clock.steady(), self._office.clock.wall()
         watch = self._watches.get(place)
         if watch is None or watch.source != held.source:
             waited = min(max(wall - held.checked, 0), EVERY)
@@ -133,9 +144,9 @@ class Refresher:
 
     def _file_is_due(self, held: Held, watch: _Watch, steady: int) -> bool:
         """Whether a file has changed, or it is time to try again what could not be read."""
-        found = calendars.signature(self._engine.store.path.parent, held.source.file)
+        found = calendars.signature(self._office.store.path.parent, held.source.file)
         if watch.seen and found is not None and found == watch.file and not held.error:
-            watch.good = self._engine.clock.wall()
+            watch.good = self._office.clock.wall()
         return not watch.seen or found != watch.file or (steady >= watch.due and (bool(held.error) or found is None))
 
     @staticmethod
@@ -147,9 +158,9 @@ class Refresher:
         try:
             self._ask(held, watch)
             # What changed is worked out from what is held now.
-            with self._engine.store.reading() as connection:
+            with self._office.store.reading() as connection:
                 present = rows.one(connection, held.contact_id, held.role)
-            if present is not None and self._is_short(present, self._engine.clock.wall()) and not self._stopping:
+            if present is not None and self._is_short(present, self._office.clock.wall()) and not self._stopping:
                 self._extend(present, watch)
         except TocsinError as error:
             # The file cannot be written, or too much is going on: another time. Nothing is wrong with the calendar.
@@ -163,8 +174,8 @@ class Refresher:
 
     def _ask(self, held: Held, watch: _Watch) -> None:
         """Asks the source of a calendar, where it has one and that is due."""
-        steady = self._engine.clock.steady()
-        folder = self._engine.store.path.parent
+        steady = self._office.clock.steady()
+        folder = self._office.store.path.parent
         if held.source.file:
             found = calendars.signature(folder, held.source.file)
             if watch.seen and found == watch.file and steady < watch.due:
@@ -176,11 +187,11 @@ class Refresher:
         watch.due = steady + EVERY + random.randint(-EVERY // 10, EVERY // 10)
         copy = None
         try:
-            text = calendars.fetch(self._engine.courier, folder, held.source)
-            with self._engine.store.reading() as connection:
+            text = calendars.fetch(self._office.courier, folder, held.source)
+            with self._office.store.reading() as connection:
                 is_new = text != rows.text(connection, held.contact_id, held.role)
             if is_new:
-                copy = calendars.expand(self._engine.reader, text, self._engine.clock.wall())
+                copy = calendars.expand(self._office.reader, text, self._office.clock.wall())
         except Unreadable as error:
             if not self._stopping:
                 self._failed(held, watch, str(error))
@@ -188,7 +199,7 @@ class Refresher:
         self._answered(held, watch, copy)
 
     def _failed(self, held: Held, watch: _Watch, error: str) -> None:
-        self._engine.metrics.calendar_failures.inc()
+        self._office.metrics.calendar_failures.inc()
         if error != held.error:
             log.warning(
                 "a calendar cannot be read", contact_point=held.name, calendar=held.role.name.lower(), error=error
@@ -198,37 +209,37 @@ class Refresher:
     def _answered(self, held: Held, watch: _Watch, copy: CalendarCopy | None) -> None:
         if held.error:
             log.info("a calendar can be read again", contact_point=held.name, calendar=held.role.name.lower())
-        watch.good = self._engine.clock.wall()
+        watch.good = self._office.clock.wall()
         if copy is None:
             self._note(held, watch, "")
             return
-        if not self._engine.change(_replace, held, copy):
+        if not self._office.change(_replace, held, copy):
             # Somebody changed it meanwhile: it is looked at anew.
-            watch.seen, watch.due = False, self._engine.clock.steady()
+            watch.seen, watch.due = False, self._office.clock.steady()
             return
         log.info("a calendar changed", contact_point=held.name, calendar=held.role.name.lower(), notes=list(copy.notes))
 
     def _note(self, held: Held, watch: _Watch, error: str) -> None:
         """Writes down what came of asking, where that is another than before, and else once an hour."""
-        steady = self._engine.clock.steady()
+        steady = self._office.clock.steady()
         if error == held.error and steady < watch.stamp:
             return
-        self._engine.change(_note, held, max(watch.good, held.read), error)
+        self._office.change(_note, held, max(watch.good, held.read), error)
         watch.stamp = steady + STAMP
 
     def _extend(self, held: Held, watch: _Watch) -> None:
         """Works out shifts further ahead."""
-        with self._engine.store.reading() as connection:
+        with self._office.store.reading() as connection:
             text = rows.text(connection, held.contact_id, held.role)
-        if text is None or self._engine.clock.steady() < watch.extend:
+        if text is None or self._office.clock.steady() < watch.extend:
             return
         try:
-            copy = calendars.expand(self._engine.reader, text, self._engine.clock.wall())
+            copy = calendars.expand(self._office.reader, text, self._office.clock.wall())
         except Unreadable as error:
-            watch.extend = self._engine.clock.steady() + STAMP
+            watch.extend = self._office.clock.steady() + STAMP
             self._failed(held, watch, f"shifts cannot be worked out any further: {error}")
             return
-        self._engine.change(_replace, held, copy, only_shifts=True)
+        self._office.change(_replace, held, copy, only_shifts=True)
 
 
 def _is_present(transaction: Transaction, held: Held) -> bool:

@@ -29,6 +29,7 @@ from tocsind.domain.escalation import (
     Deed,
     Ended,
     Escalation,
+    EscalationProblem,
     Held,
     NoZone,
     Repeated,
@@ -45,7 +46,6 @@ from tocsind.engine.ledger import Ledger
 from tocsind.engine.memory import Memory
 from tocsind.engine.telling import on_call, outbox
 from tocsind.engine.telling.escalations import Contacts, naming
-from tocsind.metrics import EscalationProblem
 from tocsind.sqlite import alert_groups, escalations
 from tocsind.sqlite.writer import Transaction
 
@@ -156,7 +156,7 @@ class _Round:
         for group_id in self._over:
             self._memory.forget_escalation(group_id)
         for problem in self._problems:
-            self._memory.metrics.escalation_problems[problem].inc()
+            self._memory.metrics.escalation_problems[problem.name.lower()].inc()
 
 
 class _Telling:
