@@ -112,8 +112,10 @@ fi
 echo "  $next"
 if [ "${START:-}" = yes ]; then
     $next
+    # One that is enabled stands still where a package was removed before.
+    ! systemctl is-enabled --quiet tocsin-backup.timer 2>/dev/null || systemctl start tocsin-backup.timer
 fi
-if ! booted || ! systemctl is-enabled --quiet tocsin-backup.timer 2>/dev/null; then
+if ! booted || ! systemctl is-active --quiet tocsin-backup.timer 2>/dev/null; then
     echo "A backup each day, into /var/backups/tocsin:"
     echo "  systemctl enable --now tocsin-backup.timer"
 fi

@@ -20,6 +20,12 @@ if [ -d /run/systemd/system ]; then
 else
     systemctl disable "${names[@]}" 2>/dev/null || true
 fi
+# A package that was removed before remembers that its units are enabled, and would take this for the administrator's own
+# wish: installed again, it would start nothing.
+if [ "$(dpkg-query --show --showformat='${db:Status-Status}' tocsin 2>/dev/null)" = config-files ]; then
+    # It works for a package's own scripts only, by this variable.
+    DPKG_MAINTSCRIPT_PACKAGE=tocsin deb-systemd-helper purge "${names[@]}" >/dev/null || true
+fi
 rm -f "${names[@]/#//etc/systemd/system/}" /etc/sysusers.d/tocsin.conf /etc/tmpfiles.d/tocsin.conf
 for program in tocsin tocsind tocsin-gateway; do
     if [ "$(readlink "/usr/local/bin/$program")" = "$prefix/current/bin/$program" ]; then
@@ -28,7 +34,10 @@ for program in tocsin tocsind tocsin-gateway; do
 done
 rm -rf "$prefix/versions" "$prefix/current" "$prefix/current.new" "$prefix/.lock"
 rmdir --ignore-fail-on-non-empty "$prefix"
-[ -d /run/systemd/system ] && systemctl daemon-reload
+if [ -d /run/systemd/system ]; then
+    systemctl reset-failed "${names[@]}" 2>/dev/null || true
+    systemctl daemon-reload
+fi
 
 echo "Tocsin is uninstalled. Kept: /var/lib/tocsin (the data), /var/backups/tocsin, /etc/tocsin, and the users tocsin,"
 echo "tocsin-courier and tocsin-gateway. To remove these too:"

@@ -132,3 +132,16 @@ def make_uninstall_keeps_the_data() -> None:
     assert not Path("/opt/tocsin").exists()
     assert not list(Path("/etc/systemd/system").glob("tocsin*.service"))[1:], "units are left"
     assert ask("GET", "/-/ready") == 0
+
+
+@check
+def package_takes_over_again() -> None:
+    """The package, removed; `make install`, uninstalled; and the package again, which starts what it installs."""
+    run("dpkg", "--force-confold", "--install", "/packages/new.deb")
+    until(ready, "it is ready")
+    run("dpkg", "--remove", "tocsin")
+    finished(install())
+    run("/tree/systemd/uninstall.sh")
+    run("dpkg", "--force-confold", "--install", "/packages/new.deb")
+    until(lambda: active(*SERVICES), "the services run")
+    until(ready, "it is ready")

@@ -74,8 +74,9 @@ def upgrade_with_a_mistake_in_the_configuration_leaves_what_runs() -> None:
 
 @check
 def removal_keeps_the_data() -> None:
-    """Removing the package keeps data and configuration, and installing it again goes on with both."""
+    """Removing the package keeps data and configuration; installing it again goes on with both, and with backups."""
     kept = titles()
+    run("systemctl", "enable", "--now", "tocsin-backup.timer")
     said = run("dpkg", "--remove", "tocsin")
     assert "/var/lib/tocsin" in said
     assert not active("tocsind.service")
@@ -84,6 +85,7 @@ def removal_keeps_the_data() -> None:
     assert not list(Path("/usr/lib/tocsin").rglob("*")), "something is left of the program"
     run("dpkg", "--install", "/packages/new.deb")
     until(ready, "it is ready")
+    assert active("tocsin-backup.timer")
     assert kept <= titles()
 
 

@@ -109,11 +109,14 @@ def templates_are_rendered() -> None:
 
 @check
 def gateway_restart_loses_nothing() -> None:
-    """While the gateway restarts and reloads under load, every request is answered 200."""
+    """While the gateway restarts, alone or with the others, and reloads under load, every request is answered 200."""
     with Load("restart") as load:
         for _ in range(3):
             run("systemctl", "restart", "tocsin-gateway.service")
             time.sleep(0.3)
+        for _ in range(4):
+            run("systemctl", "restart", "tocsind", "tocsin-courier", "tocsin-gateway")
+            time.sleep(0.5)
         run("systemctl", "reload", "tocsin-gateway.service")
         time.sleep(1)
     assert set(load.counts) == {200}, load.counts
