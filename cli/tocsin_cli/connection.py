@@ -153,8 +153,14 @@ class Connection:
         return CommandError(error.message or error.code.name, exit_code)
 
     def _hint(self, message: str) -> str:
-        """Return what may be wrong where a daemon hangs up at once: on loopback we speak plain, it perhaps TLS."""
-        hung_up = message.endswith("Socket closed") and not self.target.startswith("unix:")
+        """Return what may be wrong where a daemon hangs up at once, or where one may not enter.
+
+        On loopback we speak plain, it perhaps TLS. An installation's socket is for a group.
+        """
+        is_path = self.target.startswith("unix:")
+        if is_path and "Permission denied" in message:
+            return ": be root, or in the group that the socket is of, such as tocsin"
+        hung_up = message.endswith("Socket closed") and not is_path
         return "; if it speaks TLS, give --ca-file" if hung_up and self._ca_file is None else ""
 
 

@@ -24,6 +24,11 @@ from tocsind.sqlite.copying import CopyError
 from tocsind.sqlite.lock import HeldError
 from tocsind.sqlite.replacing import FILE
 
+_NO_NETWORK = (
+    "this process has no network, as its unit says (PrivateNetwork=): a drop-in allows it, see docs/install.md, "
+    "gRPC over TCP"
+)
+
 _LITTLE = 256 * 1024
 """Bytes of room below which a disk counts as full: SQLite calls it an I/O error where it meets it first."""
 
@@ -50,6 +55,8 @@ def _check_port(address: str) -> None:
                 trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 trial.bind(place)
     except OSError as error:
+        if error.errno == errno.EAFNOSUPPORT:
+            raise ListenError(f"cannot listen on {address}: {_NO_NETWORK}") from None
         why = (error.strerror or str(error)).lower()
         raise ListenError(f"cannot listen on {address}: {why}: choose another address (--listen)") from None
 

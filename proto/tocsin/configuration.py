@@ -11,6 +11,8 @@ Rules
 
 import argparse
 import difflib
+import os
+import pwd
 import re
 import sys
 import tomllib
@@ -36,11 +38,18 @@ def read_file(path: Path) -> tuple[dict[tuple[str, str], Any], list[str]]:
     Raises Mistake where it cannot be read, or is no TOML at all.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
+    except PermissionError:
+        user = pwd.getpwuid(os.geteuid()).pw_name
+        raise Mistake(f"{path}: Permission denied: {user} must be able to read it (chmod 644 {path})") from None
     except OSError as error:
         raise Mistake(f"{path}: {error.strerror or error}") from None
+    try:
+        # Some editors begin a file with a mark that nobody sees.
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Mistake(f"{path}: is not UTF-8 at byte {error.start}") from None
+        line = content.count(b"\n", 0, error.start) + 1
+        raise Mistake(f"{path}:{line}: is not UTF-8 at byte {error.start}") from None
     return read_text(text, str(path))
 
 
@@ -77,6 +86,8 @@ def read_text(text: str, name: str) -> tuple[dict[tuple[str, str], Any], list[st
                 continue
             try:
                 found[section, key] = setting.kind.of_toml(value)
+            except RecursionError:
+                mistake((section, key), f"[{section}] {key}: has too many parts")
             except ValueError as error:
                 mistake((section, key), f"[{section}] {key}: {error}")
     return found, [line for _, line in sorted(wrong)]
@@ -98,12 +109,24 @@ def _meant(word: str, known: Sequence[str]) -> str:
 
 
 def _toml_error(message: str, text: str) -> tuple[str, int]:
-    """Returns what is wrong, and in which line. tomllib says `... (at line 3, column 5)` or `(at end of document)`."""
+    """Returns what is wrong, and in which line. tomllib says `... (at line 3, column 5)` or `(at end of document)`, and
+    not which key or section it is about."""
     found = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message)
     if found is None:
         return message, 1
-    line = int(found[1]) if found[1] else max(1, text.count("\n") + (not text.endswith("\n")))
-    return message[: found.start()], line
+    number = int(found[1]) if found[1] else max(1, text.count("\n") + (not text.endswith("\n")))
+    message = message[: found.start()]
+    lines = text.split("\n")
+    about = lines[number - 1].strip() if number <= len(lines) else ""
+    if about.startswith("["):
+        first = next((n for n, line in enumerate(lines[: number - 1], start=1) if line.strip() == about), None)
+        return f"{about} stands here again; the first is in line {first}" if first else f"{about}: {message}", number
+    key = about.partition("=")[0].strip() if "=" in about else ""
+    if message == "Invalid value" and key:
+        return f"{key}: {message}: texts stand in quotes", number
+    if message == "Cannot overwrite a value" and key:
+        return f"{key} stands here again", number
+    return f"{key}: {message}" if key else message, number
 
 
 def _places(text: str) -> dict[tuple[str, str], int]:
@@ -114,7 +137,7 @@ def _places(text: str) -> dict[tuple[str, str], int]:
         if header := re.match(r"\s*\[\s*\"?([\w-]+)\"?\s*\]", line):
             section = header[1]
             places.setdefault((section, ""), number)
-        elif key := re.match(r"\s*\"?([\w-]+)\"?\s*(?:\.\s*\"?([\w-]+)\"?\s*)?=", line):
+        elif key := re.match(r"\s*\"?([\w-]+)\"?\s*(?:\.\s*\"?([\w-]+)\"?\s*)?[.=]", line):
             place = (key[1], key[2]) if key[2] and not section else (section, key[1])
             places.setdefault(place, number)
             if not section:

@@ -131,7 +131,7 @@ def _listener(text: str) -> str:
 
 def _address(text: str) -> str:
     host, _, port = text.rpartition(":")
-    if not host or not port.isascii() or not port.isdecimal() or not 0 <= int(port[:6]) <= 65_535:
+    if not host or not port.isascii() or not port.isdecimal() or len(port) > 5 or int(port) > 65_535:
         raise ValueError(f"must be unix:PATH or HOST:PORT, not {text!r}")
     return text
 

@@ -28,6 +28,8 @@ MISTAKES = [
     ('[daemon]\ndata = ""\n', 2, "[daemon] data: must not be empty"),
     ('[daemon]\ndata = "/var\\u0000"\n', 2, "[daemon] data: must not hold a character of code 0"),
     ('[daemon]\nlisten = ["unix:/run\\u0000"]\n', 2, "[daemon] listen: must not hold a character of code 0"),
+    ('[daemon]\nlisten = ["127.0.0.1:0655359"]\n', 2, "[daemon] listen: must be unix:PATH or HOST:PORT, not '127.0"),
+    ("[daemon]\nrate_limit." + "a." * 5_000 + "b = 1\n", 2, "[daemon] rate_limit: has too many parts"),
     ('[daemon]\nlisten = "unix:/x"\n', 2, "[daemon] listen: must be a list of texts"),
     ('[daemon]\nlisten = ["localhost"]\n', 2, "[daemon] listen: must be unix:PATH or HOST:PORT, not 'localhost'"),
     ('[daemon]\nwebhook_networks = ["10.0.0.1/8"]\n', 2, "[daemon] webhook_networks: must be a network"),
@@ -58,18 +60,41 @@ def test_what_the_reader_cannot_take_is_a_mistake(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line"),
+    ("text", "line", "message"),
     [
-        ("[daemon\n", 1),
-        ("[daemon]\ndata = \n", 2),
-        ("[daemon]\ndata = 'a'\ndata = 'b'\n", 3),
-        ('[daemon]\n\ndata = "a', 3),
+        ("[daemon\n", 1, "[daemon: Expected ']' at the end of a table declaration"),
+        ("[daemon]\ndata = \n", 2, "data: Invalid value: texts stand in quotes"),
+        ("[daemon]\ndata = /var/lib/tocsin\n", 2, "data: Invalid value: texts stand in quotes"),
+        ("[daemon]\ndata = 'a'\ndata = 'b'\n", 3, "data stands here again"),
+        ("[daemon]\n[gateway]\n[daemon]\nrate_limit = 5\n", 3, "[daemon] stands here again; the first is in line 1"),
+        ('[daemon]\n\ndata = "a', 3, "data: Unterminated string"),
+        ("[daemon]\nrate_limit = 0777\n", 2, "rate_limit: Expected newline or end of document after a statement"),
+        ("[daemon]\nrate_limit\n", 2, "Expected '=' after a key in a key/value pair"),
     ],
 )
-def test_what_is_no_toml_says_the_line(text: str, line: int) -> None:
-    """The reader's own words, and where."""
-    with pytest.raises(Mistake, match=rf"^tocsin.toml:{line}: "):
+def test_what_is_no_toml_says_the_line_and_the_key(text: str, line: int, message: str) -> None:
+    """The reader's own words, where they help, and where."""
+    with pytest.raises(Mistake) as mistake:
         configuration.read_text(text, "tocsin.toml")
+
+    assert str(mistake.value).startswith(f"tocsin.toml:{line}: {message}")
+
+
+def test_a_mark_that_nobody_sees_is_passed_over(tmp_path: Path) -> None:
+    """Some editors begin a file with a byte order mark."""
+    file = tmp_path / "tocsin.toml"
+    file.write_bytes(b"\xef\xbb\xbf[daemon]\nrate_limit = 5\n")
+
+    assert configuration.read_file(file) == ({("daemon", "rate_limit"): 5}, [])
+
+
+def test_what_is_no_text_says_the_line(tmp_path: Path) -> None:
+    """And the byte."""
+    file = tmp_path / "tocsin.toml"
+    file.write_bytes(b"[daemon]\n# caf\xe9\n")
+
+    with pytest.raises(Mistake, match=rf"^{file}:2: is not UTF-8 at byte 14$"):
+        configuration.read_file(file)
 
 
 def test_all_mistakes_are_told_at_once() -> None:

@@ -1,5 +1,6 @@
 """A daemon that cannot start says in one line what is wrong and what to do, and damages nothing."""
 
+import errno
 import os
 import shutil
 import socket
@@ -16,6 +17,9 @@ from load import assert_sound
 from processes import Processes
 from senders import notification
 from stacks import Stack
+
+from tocsind import config, surroundings
+from tocsind.rpc.server import ListenError
 
 AS_ANYBODY = ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner", "--"]
 """Root as if it were an ordinary user, whom modes bind."""
@@ -272,3 +276,16 @@ def test_a_mistake_in_the_configuration(folder: Path) -> None:
 
     assert said == f"tocsind: {file}:2: [daemon] rate_limt: there is no such setting; did you mean rate_limit?"
     assert list(folder.iterdir()) == [file]
+
+
+def test_a_unit_without_a_network_is_named(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Another address would be of no use: the unit has none."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    with pytest.raises(
+        ListenError, match=r"^cannot listen on 127.0.0.1:9095: this process has no network, as its unit"
+    ):
+        surroundings.check_addresses(config.parse(["--data", str(folder), "--listen", "127.0.0.1:9095"]))

@@ -165,6 +165,9 @@ def daemon_reloads() -> None:
         run("systemctl", "reload", unit, ok=False)
         until(lambda unit=unit: "rate_limitt" in journal(unit), "the journal names the mistake")
     CONFIGURATION.write_text(good)
+    CONFIGURATION.chmod(0o600)
+    assert f"chmod 644 {CONFIGURATION}" in run("tocsin", "config", "check", ok=False)
+    CONFIGURATION.chmod(0o644)
     configure(("rate_limit", "0"))
     run("systemctl", "reload", "tocsind.service")
     assert main_pid() == pid
