@@ -141,8 +141,10 @@ def daemon_restart_is_waited_for() -> None:
 
 @check
 def daemon_is_killed() -> None:
-    """A daemon that was killed is back, with everything that was answered."""
-    restarted(lambda: os.kill(main_pid(), signal.SIGKILL))
+    """A daemon that was killed is back, with everything that was answered; also where it was asked to end, and not by
+    systemd."""
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        restarted(lambda number=number: os.kill(main_pid(), number))
 
 
 @check
