@@ -72,6 +72,8 @@ def _replace(data: Path, backup: Path, clock: Clock) -> Path:
     except NewerFileError as error:
         raise UpkeepError(f"{backup} cannot be used: {error}") from None
     except sqlite3.Error as error:
+        if not soundness.is_of_the_file(error):
+            raise UpkeepError(f"{backup} cannot be read: {copying.hindrance(error, backup)}") from error
         raise CopyError(f"{backup} cannot be read: {error}; use another backup") from error
     try:
         copying.verify(partial, str(backup))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from fake_clock import FakeClock
-from old_files import LATEST, VERSIONS, change_file, make_old_file, rows_of
+from old_files import LATEST, VERSIONS, change_file, label, make_old_file, rows_of
 from running_daemon import RunningDaemon
 from upkeep_command import upkeep
 
@@ -48,31 +48,10 @@ def says(path: Path) -> str:
         return str(connection.execute("SELECT description FROM integrations WHERE id = 2").fetchone()[0])
 
 
-def label(path: Path, text: str) -> Path:
-    """Has a file say something by which it can be told."""
-    change_file(path, f"UPDATE integrations SET description = '{text}' WHERE id = 2")
-    return path
-
-
 @pytest.fixture
 def backup(tmp_path: Path) -> Path:
     """A backup that says `new`."""
     return label(make_old_file(LATEST, tmp_path / "tocsin-20260101T000000Z.db"), "new")
-
-
-@pytest.fixture
-def killed(tmp_path: Path, data: Path) -> Path:
-    """The folder of a daemon that was killed: that it says `old` is in the log alone."""
-    label(data / "tocsin.db", "older")
-    folder = tmp_path / "killed"
-    folder.mkdir()
-    with closing(sqlite3.connect(data / "tocsin.db", isolation_level=None)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("UPDATE integrations SET description = 'old' WHERE id = 2")
-        for name in ("tocsin.db", "tocsin.db-wal", "tocsin.db-shm"):
-            shutil.copy(data / name, folder / name)
-    (folder / "tocsind.lock").touch()
-    return folder
 
 
 def test_what_was_backed_up_is_there_again(data: Path, tmp_path: Path) -> None:
