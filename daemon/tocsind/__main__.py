@@ -2,23 +2,34 @@
 broke, 2 for wrong usage."""
 
 import signal
-import sqlite3
 import sys
-
-from tocsind import config, log, surroundings
-from tocsind.domain.errors import TocsinError
-from tocsind.main import Main
-from tocsind.rpc.server import ListenError
-from tocsind.sqlite.lock import HeldError
-from tocsind.sqlite.migrate import NewerFileError
 
 
 def main() -> int:
     """Runs the daemon until SIGTERM or SIGINT; returns the exit status. SIGHUP has it read its configuration again."""
-    # Until there is somebody to reload: unhandled, SIGHUP ends a process, and systemd takes that for an end in peace,
-    # after which it starts none. Not SIG_IGN, which children would inherit.
+    return _run(_early_reloads())
+
+
+def _early_reloads() -> list[int]:
+    """Notes the SIGHUPs that come before there is somebody to reload: returns where."""
+    # Unhandled, SIGHUP ends a process, and systemd takes that for an end in peace, after which it starts none. Not
+    # SIG_IGN, which children would inherit.
     early: list[int] = []
     signal.signal(signal.SIGHUP, lambda number, _: early.append(number))
+    return early
+
+
+def _run(early: list[int]) -> int:
+    # Only now: importing all of the daemon takes more than half a second, in which SIGHUP would end it.
+    import sqlite3
+
+    from tocsind import config, log, surroundings
+    from tocsind.domain.errors import TocsinError
+    from tocsind.main import Main
+    from tocsind.rpc.server import ListenError
+    from tocsind.sqlite.lock import HeldError
+    from tocsind.sqlite.migrate import NewerFileError
+
     settings = config.parse(sys.argv[1:])
     log.configure(settings.log_level)
     try:
