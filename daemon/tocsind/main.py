@@ -2,7 +2,8 @@
 
 A reload reads the command line, the environment and the file again, and takes what the table of settings says can be
 taken: the rate limits, the networks, the level of the log. What else has changed is named in the log and needs a
-restart. A mistake in it is a line in the log, and everything stays as it was.
+restart. A mistake in it is a line in the log, and everything stays as it was; a defect is one with a traceback. A
+reload never ends what runs.
 """
 
 import contextlib
@@ -29,6 +30,8 @@ GRACE = 5.0
 
 STATUS_SECONDS = 5.0
 """How often the service manager is told how things are, if it wants to be told."""
+
+_NOT_RELOADED = "not reloaded: everything stays as it was"
 
 log = structlog.get_logger()
 
@@ -133,18 +136,20 @@ class Main:
             if self._again is not None:
                 self._take(configs.of_settings(self._again()))
         except configuration.Mistake as mistake:
-            log.error("not reloaded: everything stays as it was", mistake=str(mistake))
+            log.error(_NOT_RELOADED, mistake=str(mistake))
+        except Exception:
+            log.exception(_NOT_RELOADED)
         self._manager.tell("READY=1")
 
     def _take(self, config: Config) -> None:
         read: Mapping[str, Any] = config.settings or {}
         taken, left = configuration.differences("daemon", self._settings, read)
-        # Each is one assignment, which whoever reads it meanwhile sees before or after.
+        changed = {key: {"from": self._settings[key], "to": read[key]} for key in taken}
+        # From here on nothing fails. Each is one assignment, which whoever reads it meanwhile sees before or after.
         self._limits.limit = config.rate_limit
         self._limits.total = config.total_rate_limit
         self.engine.courier.networks = list(config.webhook_networks)
         logs.set_level(config.log_level)
-        changed = {key: {"from": self._settings[key], "to": read[key]} for key in taken}
         self._settings.update((key, read[key]) for key in taken)
         log.info("reloaded", changed=changed)
         if left:

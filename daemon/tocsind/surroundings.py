@@ -11,7 +11,6 @@ Rules
 import errno
 import os
 import pwd
-import shutil
 import socket
 import sqlite3
 import stat
@@ -20,7 +19,7 @@ from pathlib import Path
 from tocsind.config import Config
 from tocsind.domain.errors import TocsinError
 from tocsind.rpc.server import ListenError
-from tocsind.sqlite.copying import CopyError
+from tocsind.sqlite.copying import CopyError, is_full
 from tocsind.sqlite.lock import HeldError
 from tocsind.sqlite.replacing import FILE
 
@@ -28,9 +27,6 @@ _NO_NETWORK = (
     "this process has no network, as its unit says (PrivateNetwork=): a drop-in allows it, see docs/install.md, "
     "gRPC over TCP"
 )
-
-_LITTLE = 256 * 1024
-"""Bytes of room below which a disk counts as full: SQLite calls it an I/O error where it meets it first."""
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _DENIED = frozenset({errno.EACCES, errno.EPERM})
@@ -84,7 +80,7 @@ def _explain(error: Exception, data: Path) -> str:
     if isinstance(error, HeldError):
         return f"{error}; stop that one first, or choose another folder (--data)"
     if isinstance(error, TocsinError):
-        return _full(data) if _is_full(data) else f"{file}: {error.message}"
+        return _full(data) if is_full(data) else f"{file}: {error.message}"
     if isinstance(error, sqlite3.Error):
         return _of_sqlite(error, data, file)
     # These say themselves what to do.
@@ -100,7 +96,7 @@ def _of_sqlite(error: sqlite3.Error, data: Path, file: Path) -> str:
             f"{file}: the file is damaged ({error}): restore a backup (tocsin restore), which keeps this one aside; "
             "and see whether the disk is sound"
         )
-    if code == sqlite3.SQLITE_FULL or (code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN) and _is_full(data)):
+    if code == sqlite3.SQLITE_FULL or (code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN) and is_full(data)):
         return _full(data)
     if code == sqlite3.SQLITE_BUSY:
         return f"{file}: another program is writing to it ({error}): end that one, such as a sqlite3 shell"
@@ -122,13 +118,6 @@ def _of_the_system(error: OSError, data: Path) -> str:
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
         return f"{path}: a file is where the data folder should be: move it, or choose another folder (--data)"
     return f"{path}: {error.strerror or error}"
-
-
-def _is_full(data: Path) -> bool:
-    try:
-        return shutil.disk_usage(data).free < _LITTLE
-    except OSError:
-        return False
 
 
 def _full(data: Path) -> str:

@@ -21,6 +21,7 @@ ARROWS = {
     # metrics.py knows nothing of ours. Like the clock, every layer but the domain may have it.
     "daemon/tocsind/metrics.py": [],
     "daemon/tocsind/child.py": [],
+    "daemon/tocsind/threads.py": [],
     "daemon/tocsind/sqlite": ["tocsind.sqlite", "tocsind.domain", "tocsind.clock", "tocsind.metrics"],
     "daemon/tocsind/rendering": [
         "tocsind.rendering",
@@ -88,6 +89,7 @@ ARROWS = {
         "tocsind.domain",
         "tocsind.clock",
         "tocsind.metrics",
+        "tocsind.threads",
     ],
     "daemon/tocsind/rpc": [
         "tocsind.rpc",
@@ -98,6 +100,7 @@ ARROWS = {
         "tocsind.domain",
         "tocsind.clock",
         "tocsind.metrics",
+        "tocsind.threads",
         "tocsin",
     ],
     # Looks after a file of which no daemon need be running.

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from processes import PATIENCE, Processes, until
 from senders import notification
 from service_manager import Manager, listening
 from stacks import Stack
 
+from tocsin.configuration import Settings
 from tocsind.clock import SystemClock
 from tocsind.config import Config
 from tocsind.domain.access import Role
@@ -82,6 +84,17 @@ def test_a_service_from_start_to_stop(processes: Processes, folder: Path, manage
     stack.close()
 
 
+def test_why_it_did_not_start_is_told(processes: Processes, folder: Path, manager: Manager) -> None:
+    """The manager shows it while it tries again: the log's line has scrolled away, or is for others to read."""
+    (folder / "tocsin.db").write_bytes(b"no database" * 1000)
+    daemon = processes.python("tocsind", "--data", str(folder), env=manager.environment, log=folder / "daemon.log")
+
+    told = manager.wait_for("STATUS=did not start: ")
+    assert daemon.wait() == 1
+    assert f"tocsind: {told.removeprefix('STATUS=did not start: ')}" in daemon.log
+    assert "the file is damaged" in told
+
+
 def test_a_disk_that_is_full_is_told_and_no_reason_for_a_restart(
     processes: Processes, folder: Path, manager: Manager
 ) -> None:
@@ -102,6 +115,31 @@ def test_a_disk_that_is_full_is_told_and_no_reason_for_a_restart(
     resource.prlimit(stack.daemon.pid, resource.RLIMIT_FSIZE, (UNLIMITED, UNLIMITED))
     manager.wait_for("STATUS=serving")
     stack.close()
+
+
+def test_a_reload_that_breaks_ends_nothing(folder: Path, manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect in it is a line of the log, with its traceback, and the manager hears that the reload is over; what ends
+    the daemon after it is the stop."""
+    for name, value in manager.environment.items():
+        monkeypatch.setenv(name, value)
+
+    def breaks() -> Settings:
+        main.stop()
+        raise RecursionError("a defect")
+
+    settings = Settings({}, None, breaks)
+    listener = Listener(f"unix:{folder}/d.sock", Role.ADMIN)
+    main = Main(Config(folder, (listener,), "http://tocsin.example", settings=settings))
+    main.reload()
+    with structlog.testing.capture_logs() as logged:
+        status = main.run()
+
+    assert status == 0
+    (line,) = (each for each in logged if each["event"] == "not reloaded: everything stays as it was")
+    assert line["exc_info"]
+    manager.wait_for("RELOADING=1")
+    manager.wait_for("READY=1")
+    manager.wait_for("STOPPING=1")
 
 
 def test_a_writer_that_hangs_has_no_beat(held_up: HeldUp, manager: Manager) -> None:

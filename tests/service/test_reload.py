@@ -3,6 +3,7 @@
 import json
 import signal
 import sqlite3
+import sys
 import threading
 from collections import Counter
 from contextlib import closing
@@ -237,6 +238,31 @@ def test_no_answer_is_the_last_of_its_connection_without_saying_so(stack: Stack)
         for thread in threads:
             thread.join()
     assert set(statuses) == {404}
+
+
+@pytest.mark.parametrize("program", ["import tocsind.__main__ as it; sys.exit(it.main())",
+                                     "import runpy; runpy.run_module('tocsind', run_name='__main__')"])  # fmt: skip
+def test_a_reload_before_anything_is_there(configured: Configured, program: str) -> None:
+    """It does not end a daemon that is being imported, by the command that is installed or as a module, which takes it
+    when it serves."""
+    configured.write()
+    hangs_up = """
+import os, signal, sys
+
+class HangsUp:
+    def find_spec(self, name, path, target=None):
+        if name.startswith("tocsind.") and name != "tocsind.__main__":
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGHUP)
+
+sys.meta_path.insert(0, HangsUp())
+sys.argv = ["tocsind", *sys.argv[1:]]
+"""
+    command = [sys.executable, "-c", hangs_up + program, "--config", str(configured.file)]
+    configured.daemon = configured.processes.start(command, log=configured.folder / "daemon.log")
+
+    until(lambda: lines(configured.daemon, "reloaded") or not configured.daemon.running, "it was reloaded, or ended")
+    assert configured.daemon.running
 
 
 def test_a_reload_during_the_start(configured: Configured, manager: Manager) -> None:

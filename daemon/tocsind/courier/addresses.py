@@ -47,6 +47,10 @@ class Unresolved(Exception):
     """Its name has no address. The text says why."""
 
 
+class NoThread(Exception):
+    """There is no thread to look a name up: nothing left this machine."""
+
+
 def is_allowed(text: str, networks: Sequence[str]) -> bool:
     """Whether an address may be reached. `networks` are those allowed beside the public internet, as CIDR."""
     address = ip_address(text.partition("%")[0])
@@ -58,8 +62,8 @@ def is_allowed(text: str, networks: Sequence[str]) -> bool:
 
 
 def resolve(host: str, port: int, networks: Sequence[str], deadline: Deadline) -> list[str]:
-    """Returns the addresses of a name, or of an address, that may be reached. Raises Refused, Unresolved, TimeoutError
-    and UnicodeError."""
+    """Returns the addresses of a name, or of an address, that may be reached. Raises Refused, Unresolved, NoThread,
+    TimeoutError and UnicodeError."""
     found = list(dict.fromkeys(look_up(host, port, deadline)))
     allowed = [address for address in found if is_allowed(address, networks)]
     if not allowed:
@@ -82,7 +86,10 @@ def look_up(host: str, port: int, deadline: Deadline) -> list[str]:
             failed.append(error)
 
     thread = threading.Thread(target=ask, name="look-up", daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise NoThread(str(error)) from None
     thread.join(deadline.left())
     if found:
         return found[0]

@@ -6,6 +6,8 @@ Rules
 - An errand always has an outcome, and asking never blocks. When the process dies, all that was under way has failed (it
   may have arrived all the same), and the next errand finds a new one at once. When it dies before it is of any use,
   there is a pause before it is started again, which grows to half a minute; until then errands fail.
+- So do they, as if the process did not start, while the system has no thread for what is done here: each errand tries
+  again to have one.
 - An errand that has no answer in its time is given up. Its thread may hang; once many do, or there is no room left for
   others, the process is replaced: errands go to a new one, and the old one ends when it has nothing under way any more.
 - So is a process that has answered nothing else either since it was given such an errand: it may be stopped, or a
@@ -83,16 +85,17 @@ class Courier:
         under_way = UnderWay(errand, Future(), self._clock.steady())
         # It cannot be cancelled: nobody could say whether it has gone.
         under_way.future.set_running_or_notify_cancel()
+        refusal: Outcome | None = None
         with self._lock:
-            closed = self._closed
-            if not closed:
+            if self._closed:
+                refusal = Outcome(False, STOPPING)
+            elif not self._has_thread():
+                refusal = Outcome(False, NOT_STARTED, tried=False)
+            else:
                 self._waiting.append(under_way)
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._work, name="courier", daemon=True)
-                    self._thread.start()
                 self._wake()
-        if closed:
-            self._answer(under_way, Outcome(False, STOPPING))
+        if refusal is not None:
+            self._answer(under_way, refusal)
         return under_way.future
 
     def run(self, errand: Errand) -> Outcome:
@@ -115,6 +118,19 @@ class Courier:
             thread.join()
         self._waits.close()
         self._wakes.close()
+
+    def _has_thread(self) -> bool:
+        """Whether there is the thread that does all of it, which is started if need be; with the lock."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._work, name="courier", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                log.error("the courier does not start", reason=str(error))
+                return False
+            # Only now: what is queued for a thread that never ran waits forever.
+            self._thread = thread
+        return True
 
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -8,6 +8,7 @@ Rules
 - A proxy of the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY) is used, and may itself be anywhere: whoever started
   the daemon chose it. What the receiver's name means is then for the proxy to find out; but where it can be looked up
   here too, that must be an address that is allowed.
+- What comes before the answer (1xx; RFC 9110, 15.2) is read over: it is no failure. 101 is one, as nobody asked for it.
 - Redirects are not followed here.
 - Failures are told in words; they may hold secrets, which the caller takes out.
 """
@@ -30,6 +31,9 @@ from tocsind.courier.addresses import Refused, Unresolved, resolve
 from tocsind.courier.deadline import Deadline
 
 _CHUNK = 1 << 16
+
+# A receiver that has much to say has taken the message all the same; the library's own limit is 100 lines of headers.
+http.client._MAXHEADERS = 500  # type: ignore[attr-defined]
 
 # What decides where a request ends is not for others to set.
 _NOT_TO_SET = frozenset({"content-length", "transfer-encoding", "connection", "expect", "upgrade", "te", "trailer"})
@@ -146,8 +150,22 @@ def _read(
     return bytes(content[:most]), False
 
 
+class _Response(http.client.HTTPResponse):
+    """An answer, whatever comes before it."""
+
+    def begin(self) -> None:
+        """Reads status and headers. The library reads over 100 alone."""
+        super().begin()
+        while 100 <= self.status < 200 and self.status != http.client.SWITCHING_PROTOCOLS:
+            # It reads them once, where there are none yet.
+            self.headers = self.msg = None  # type: ignore[assignment]
+            super().begin()
+
+
 class _Connection(http.client.HTTPConnection):
     """A connection to where an address leads, perhaps through a proxy."""
+
+    response_class = _Response
 
     def __init__(self, parts: SplitResult, networks: Sequence[str], deadline: Deadline, tls: Tls) -> None:
         host = (parts.hostname or "").rstrip(".")
@@ -224,7 +242,7 @@ class _Connection(http.client.HTTPConnection):
         lines = [f"CONNECT {name}:{self.port} HTTP/1.1", f"Host: {name}:{self.port}"]
         lines += [f"{header}: {value}" for header, value in _login(proxy).items()]
         self.sock.sendall("\r\n".join([*lines, "", ""]).encode())
-        response = http.client.HTTPResponse(self.sock, method="CONNECT")
+        response = _Response(self.sock, method="CONNECT")
         response.begin()
         if response.status != 200:
             raise Failed(f"the proxy refused: HTTP {response.status}")

@@ -2,7 +2,8 @@
 
 Rules
 - It ends when its socket does, at once and whatever is under way: it never outlives the daemon.
-- Whatever an errand does, it is answered, and the others go on.
+- Whatever an errand does, it is answered, and the others go on. Where the system has no thread for it, it has not been
+  tried.
 - A signal to the whole process group is for the daemon to handle.
 - It writes nothing anywhere, leaves no core file, and its answers hold no secrets (scrub.py).
 - Sockets that nobody gave a timeout have one, so that no thread hangs forever by default.
@@ -14,14 +15,13 @@ import resource
 import signal
 import socket
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
 from tocsind.courier import fetch, webhook
+from tocsind.courier.addresses import NoThread
 from tocsind.courier.deadline import Deadline
 from tocsind.courier.wire import (
-    MOST_UNDER_WAY,
     READY,
     Answer,
     Bulletin,
@@ -36,6 +36,8 @@ from tocsind.courier.wire import (
 )
 
 SOCKET_SECONDS = 60.0
+
+NO_THREAD = "the courier has no thread for it"
 
 
 def main() -> None:
@@ -57,14 +59,15 @@ def serve(link: socket.socket) -> None:
     socket.setdefaulttimeout(SOCKET_SECONDS)
     threading.stack_size(1 << 20)
     writing = threading.Lock()
-    threads = ThreadPoolExecutor(MOST_UNDER_WAY, "errand")
 
-    def answer(sent: Sent) -> None:
-        made = run(sent.errand)
+    def work(sent: Sent) -> None:
+        answer(sent.number, run(sent.errand))
+
+    def answer(number: int, made: Outcome) -> None:
         try:
-            content = frame(Answer(sent.number, made))
+            content = frame(Answer(number, made))
         except ValueError:
-            content = frame(Answer(sent.number, Outcome(False, "what came back is too long", seconds=made.seconds)))
+            content = frame(Answer(number, Outcome(False, "what came back is too long", seconds=made.seconds)))
         with writing, contextlib.suppress(OSError):
             link.sendall(content)
 
@@ -72,7 +75,13 @@ def serve(link: socket.socket) -> None:
     frames = Frames()
     while content := link.recv(1 << 20):
         for body in frames.feed(content):
-            threads.submit(answer, sent_of(body))
+            sent = sent_of(body)
+            try:
+                # None that waits for a thread which is busy: its time has begun, and the daemon gives no more at once
+                # than there may be threads.
+                threading.Thread(target=work, args=(sent,), name="errand", daemon=True).start()
+            except RuntimeError:
+                answer(sent.number, Outcome(False, NO_THREAD, tried=False))
 
 
 def run(errand: Errand) -> Outcome:
@@ -80,6 +89,8 @@ def run(errand: Errand) -> Outcome:
     begun = Deadline(0.0)
     try:
         made = _run(errand)
+    except NoThread:
+        made = Outcome(False, NO_THREAD, tried=False)
     except BaseException as error:
         # A defect, ours or a library's. Its text may hold anything.
         made = Outcome(False, f"it failed unexpectedly: {type(error).__name__}")

@@ -232,18 +232,30 @@ class Renderer:
         job = _Job(whose, task, Future())
         with self._condition:
             refused = _STOPPING if self._closed else _MANY if self._count >= MOST_WAITING else ""
+            if not refused and len(self._waiting.keys() | {whose}) > self._idle and len(self._threads) < PROCESSES:
+                refused = self._start_thread()
             if not refused:
                 self._waiting.setdefault(whose, deque()).append(job)
                 self._count += 1
-                if len(self._waiting) > self._idle and len(self._threads) < PROCESSES:
-                    name = f"rendering {len(self._threads) + 1}"
-                    self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
-                    self._threads[-1].start()
-                    self._idle += 1
                 self._condition.notify()
         if refused:
             _answer(job, [Made(error=refused, lasting=False) for _ in task.pieces])
         return job.future
+
+    def _start_thread(self) -> str:
+        """Starts a thread more, which waits for the condition. Returns why nothing can be rendered: the system has no
+        thread, and there is none yet."""
+        thread = threading.Thread(target=self._work, name=f"rendering {len(self._threads) + 1}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            if self._threads:
+                return ""  # it waits for those
+            log.error("templates cannot be rendered: there is no thread for it", reason=str(error))
+            return _NO_PROCESS
+        self._threads.append(thread)
+        self._idle += 1
+        return ""
 
     def _next(self) -> _Job | None:
         """Takes the next job, of whoever waits longest and is not worked for; the quick first."""

@@ -11,7 +11,6 @@ Rules
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 
 import grpc
@@ -26,6 +25,7 @@ from tocsind.engine.deliver import Delivery, Outcome, Receipt, deliver
 from tocsind.engine.engine import Engine
 from tocsind.rpc import decode, encode
 from tocsind.rpc.access import MAX_TRACE_ID
+from tocsind.threads import Threads
 
 MOST_DELIVERIES = 1_000
 # Each gateway has one batch under way at a time.
@@ -46,7 +46,7 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         # Threads of their own: whatever other callers do, a gateway's batch finds one.
-        self._threads = ThreadPoolExecutor(INTAKE_THREADS, thread_name_prefix="intake")
+        self._threads = Threads(INTAKE_THREADS, "intake")
         self._started = encode.timestamp(engine.clock.wall())
 
     async def Deliver(

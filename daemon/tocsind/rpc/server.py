@@ -14,7 +14,6 @@ import asyncio
 import os
 import threading
 from collections.abc import Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -63,6 +62,7 @@ from tocsind.rpc.streams import Streams
 from tocsind.rpc.templates import TemplateServicer
 from tocsind.rpc.tls import TlsError, TlsFiles, server_credentials
 from tocsind.rpc.watch_hub import MOST_WATCHERS
+from tocsind.threads import Threads
 
 THREADS = 48
 MOST_BYTES = 256 * 1024 * 1024
@@ -120,7 +120,7 @@ class Server:
         self._base_url = base_url
         self._tls = tls
         self._plain_tcp = plain_tcp
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="rpc")
+        self._threads = Threads(THREADS, "rpc")
         self._streams = Streams(engine.memory.keyring, engine.metrics)
         self._servers: list[grpc.aio.Server] = []
         self._loop = asyncio.new_event_loop()

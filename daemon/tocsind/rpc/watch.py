@@ -17,7 +17,6 @@ Rules
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from tocsin.v1 import alert_groups_pb2
@@ -29,6 +28,7 @@ from tocsind.rpc.watch_hub import Hub, Watcher
 from tocsind.rpc.watch_topics import GroupsTopic, Message, Page, TimelineTopic, Topic
 from tocsind.sqlite import alert_groups, events, group_list
 from tocsind.sqlite.store import Store
+from tocsind.threads import Threads
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -108,7 +108,7 @@ class _File:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._threads = ThreadPoolExecutor(_READERS, "watch-file")
+        self._threads = Threads(_READERS, "watch-file")
 
     async def read(
         self, query: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs

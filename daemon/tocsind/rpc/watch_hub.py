@@ -22,7 +22,6 @@ Rules
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import NamedTuple
@@ -35,6 +34,7 @@ from tocsind.rpc.streams import Stream, current_stream
 from tocsind.rpc.watch_topics import PAGE, PAGE_BYTES, Happening, Message, Topic, happenings
 from tocsind.sqlite import events
 from tocsind.sqlite.store import Store
+from tocsind.threads import Threads
 
 MOST_WATCHERS = 4_096
 MOST_WAITING = 1_000
@@ -162,7 +162,7 @@ class Hub:
         self._store = store
         self._changes = changes
         self._loop = asyncio.get_running_loop()
-        self._thread = ThreadPoolExecutor(1, "watch-hub")
+        self._thread = Threads(1, "watch-hub")
         self._watchers: set[Watcher] = set()
         self._topics: dict[str | int, Topic] = {}
         self._members: dict[str | int, set[Watcher]] = {}

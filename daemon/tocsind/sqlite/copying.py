@@ -27,6 +27,8 @@ COMPANIONS = ("-wal", "-shm", "-journal")
 STEPS = 100_000
 _SLACK = 8 * 1024 * 1024
 """Bytes of a disk that are left to others."""
+_LITTLE = 256 * 1024
+"""Bytes of room below which a disk counts as full: SQLite calls it an I/O error where it meets it first."""
 
 
 class CopyError(OSError):
@@ -99,6 +101,22 @@ def demand_room(folder: Path, needed: int) -> None:
             f"there is no room: {megabytes(needed + _SLACK)} are needed and {megabytes(free)} are free on the disk of "
             f"{folder}; make room, then try again. Nothing was changed"
         )
+
+
+def is_full(folder: Path) -> bool:
+    """Whether the disk of a folder is full."""
+    try:
+        return shutil.disk_usage(folder).free < _LITTLE
+    except OSError:
+        return False
+
+
+def hindrance(error: sqlite3.Error, path: Path) -> str:
+    """Returns what kept a file from being read that says nothing of it (soundness.py), and what to do."""
+    advice = "see which program holds it, whether its folder is open to you, and whether there is room;"
+    if is_full(path.parent):
+        advice = "its disk is full: make room,"
+    return f"{error}. That says nothing of the file: {advice} then try again"
 
 
 def megabytes(size: int) -> str:

@@ -2,7 +2,8 @@
 
 Rules
 - Damage is what SQLite finds: pages, indexes, types, checks. A damaged file must not be used any more. That it cannot
-  be looked at (another program locks it, the disk for what is put aside is full) says nothing of the file.
+  be looked at (another program locks it, the disk for what is put aside is full) says nothing of the file. Of what
+  SQLite calls an I/O error, only that the file is not read as it was written does.
 - Disagreement is what only we can know: what every transaction of ours leaves true, whatever happened meanwhile. Each
   invariant is a query of the rows that break it, and a sentence. What holds between two transactions only, or only
   mostly, is not among them: a file that is fine must never be called anything else.
@@ -37,6 +38,15 @@ _OF_SURROUNDINGS = frozenset(
         sqlite3.SQLITE_READONLY,
         sqlite3.SQLITE_FULL,
         sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_IOERR,
+    }
+)
+_IO_OF_THE_FILE = frozenset(
+    {
+        sqlite3.SQLITE_IOERR_READ,
+        sqlite3.SQLITE_IOERR_SHORT_READ,
+        sqlite3.SQLITE_IOERR_DATA,
+        sqlite3.SQLITE_IOERR_CORRUPTFS,
     }
 )
 
@@ -221,7 +231,8 @@ INVARIANTS = (
 
 def is_of_the_file(error: sqlite3.Error) -> bool:
     """Whether what SQLite met says something of the file, and not of what is around it."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF not in _OF_SURROUNDINGS
+    code = getattr(error, "sqlite_errorcode", 0)
+    return code in _IO_OF_THE_FILE or code & 0xFF not in _OF_SURROUNDINGS
 
 
 def damage(connection: sqlite3.Connection) -> list[str]:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tocsind.clock import Clock
 from tocsind.domain.units import SECOND
-from tocsind.sqlite import copying
+from tocsind.sqlite import copying, soundness
 from tocsind.sqlite.copying import CopyError, UnsoundError
 from tocsind.upkeep.places import UNSOUND, UpkeepError, file_in, user
 
@@ -45,6 +45,8 @@ def backup(data: Path, into: Path, keep: int | None, clock: Clock) -> str:
                 copying.demand_room(into, size)
                 copying.write_copy(connection, partial)
         except sqlite3.Error as error:
+            if not soundness.is_of_the_file(error):
+                raise UpkeepError(f"{file} cannot be read: {copying.hindrance(error, file)}") from error
             raise CopyError(f"{file} cannot be read: {error}; see what `tocsin check` says of it") from error
         try:
             groups = copying.verify(partial, str(file))

@@ -46,10 +46,7 @@ def check(file: Path, clock: Clock) -> tuple[str, list[str]]:
         raise UpkeepError(f"{file}: {error}") from None
     except sqlite3.DatabaseError as error:
         if not soundness.is_of_the_file(error):
-            raise UpkeepError(
-                f"{file} cannot be checked: {error}. That says nothing of the file: see which program holds it, "
-                "whether its folder is open to you, and whether there is room; then try again"
-            ) from None
+            raise UpkeepError(f"{file} cannot be checked: {copying.hindrance(error, file)}") from None
         return "", _told(file, [str(error)], DAMAGED)
     seconds = (clock.steady() - started) / SECOND
     return (

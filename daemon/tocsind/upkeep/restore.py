@@ -5,6 +5,8 @@ Rules
 - What is to be put in place is copied into the data folder and verified there, before anything that is there is
   touched. So what has been looked at is what will be used, and a backup may be on a disk that goes away.
 - Whatever interrupts it leaves the old state or ends in the new one (`sqlite/replacing.py`).
+- It has a log (WAL) from the start on, as the daemon has it. To be given one, a file must be read by nobody: a daemon
+  would not start on it while a check or a backup reads.
 - The new file belongs to whoever the folder belongs to, and only they can read it. So does the lock file, which a
   restore by root may have made.
 - A backup of an earlier version is taken, and migrated by the next start. One of a later version is not.
@@ -46,16 +48,15 @@ def restore(data: Path, backup: Path, clock: Clock) -> str:
         raise UpkeepError(f"{data} cannot be locked: {error.strerror}; run this as root or as its owner") from None
     try:
         _give_to_owner(data / "tocsind.lock", data)
-        kept = _replace(data, backup, clock)
+        kept, groups = _replace(data, backup, clock)
     finally:
         lock.release()
-    with closing(copying.open_to_read(data / replacing.FILE)) as connection:
-        groups = soundness.count_groups(connection)
     line = f"restored {backup} to {data}: {groups:,} alert groups, {(clock.steady() - started) / SECOND:.1f} s"
     return f"{line}; what was there is {kept}" if kept.exists() else line
 
 
-def _replace(data: Path, backup: Path, clock: Clock) -> Path:
+def _replace(data: Path, backup: Path, clock: Clock) -> tuple[Path, int]:
+    """Returns what the file is called that was there, and how many alert groups the new one holds."""
     # One that was decided comes first; `backup` may be the file that it moves aside.
     replacing.finish(data)
     for left in data.glob(replacing.PARTIAL):
@@ -72,9 +73,12 @@ def _replace(data: Path, backup: Path, clock: Clock) -> Path:
     except NewerFileError as error:
         raise UpkeepError(f"{backup} cannot be used: {error}") from None
     except sqlite3.Error as error:
+        if not soundness.is_of_the_file(error):
+            raise UpkeepError(f"{backup} cannot be read: {copying.hindrance(error, backup)}") from error
         raise CopyError(f"{backup} cannot be read: {error}; use another backup") from error
     try:
-        copying.verify(partial, str(backup))
+        groups = copying.verify(partial, str(backup))
+        _give_log(partial)
         _give_to_owner(partial, data)
         copying.sync(partial)
     except BaseException:
@@ -82,7 +86,16 @@ def _replace(data: Path, backup: Path, clock: Clock) -> Path:
         raise
     copying.publish(partial, replacing.ready(data, time))
     replacing.finish(data)
-    return replacing.aside(data, time)
+    return replacing.aside(data, time), groups
+
+
+def _give_log(path: Path) -> None:
+    """Has a copy use a log from now on. It is still one file: closing it takes the log away."""
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.Error as error:
+        raise CopyError(f"{path} cannot be written: {error}; make room, then try again") from error
 
 
 def _free_time(data: Path, now: int) -> str:

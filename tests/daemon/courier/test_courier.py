@@ -1,19 +1,21 @@
 """Errands always have an outcome, however many there are and whatever they ask for."""
 
 import os
+import socket
 import threading
 from concurrent.futures import wait
 from typing import Any
 
 import pytest
 from courier_process import is_alive, started, under_way, value
+from no_threads import no_more_threads
 from receivers import LOOPBACK, SECRET, Opens, answers, deaf, request
 
 from tocsind.clock import SystemClock
 from tocsind.courier import process as process_module
 from tocsind.courier import worker
-from tocsind.courier.courier import STOPPING, TOO_LONG, Courier
-from tocsind.courier.wire import MOST_UNDER_WAY, Bulletin, Fetch, Look
+from tocsind.courier.courier import NOT_STARTED, STOPPING, TOO_LONG, Courier
+from tocsind.courier.wire import MOST_UNDER_WAY, READY, Bulletin, Fetch, Frames, Look, Sent, answer_of, frame
 from tocsind.metrics import Metrics
 
 
@@ -201,3 +203,57 @@ def test_deaf_receivers_do_not_keep_threads(courier: Courier, opens: Opens) -> N
         }
 
     assert courier.run(request(opens(answers()).url())).done
+
+
+def test_without_a_thread_an_errand_is_answered_at_once(courier: Courier, opens: Opens) -> None:
+    """It never left this machine; the next one finds a thread again, and so does closing."""
+    with no_more_threads("courier"):
+        refused = courier.send(Look("mailto://ann:pw@mail.example"))
+
+        assert refused.done()
+    assert (refused.result().answer, refused.result().tried) == (NOT_STARTED, False)
+    assert started(courier, opens)
+
+
+def test_one_that_never_had_a_thread_closes(metrics: Metrics) -> None:
+    """As one that was never used."""
+    courier = Courier(SystemClock(), metrics)
+    with no_more_threads("courier"):
+        courier.run(Look("x://"))
+
+    courier.close()
+
+    assert courier.run(Look("x://")).answer == STOPPING
+
+
+@pytest.mark.parametrize("name", ["errand", "look-up"])
+def test_what_the_process_has_no_thread_for_was_not_tried(
+    opens: Opens, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither its own nor the one that looks names up: no message is given up for that, and the process goes on."""
+    # These are for a process of its own.
+    monkeypatch.setattr(socket, "setdefaulttimeout", lambda _: None)
+    monkeypatch.setattr(threading, "stack_size", lambda _: None)
+    receiver = opens(answers())
+    ours, its = socket.socketpair()
+    serving = threading.Thread(target=worker.serve, args=(its,))
+    serving.start()
+    frames, said = Frames(), ours.makefile("rb", buffering=0)
+
+    def heard() -> bytes:
+        while not (found := list(frames.feed(said.read(1 << 20)))):
+            pass
+        return found[0]
+
+    with ours, its, said:
+        assert heard() == READY
+        with no_more_threads(name):
+            ours.sendall(frame(Sent(1, request(receiver.url()))))
+            refused = answer_of(heard())
+        ours.sendall(frame(Sent(2, request(receiver.url()))))
+        done = answer_of(heard())
+        ours.shutdown(socket.SHUT_WR)
+        serving.join()
+
+    assert (refused.number, refused.outcome.answer, refused.outcome.tried) == (1, worker.NO_THREAD, False)
+    assert (done.number, done.outcome.done) == (2, True)

@@ -13,10 +13,10 @@ from tocsind.courier import webhook
 
 
 def tunnels(receiver: Receiver, connection: socket.socket) -> None:
-    """A proxy that connects to wherever it is asked to, on this machine."""
+    """A proxy that connects to wherever it is asked to, on this machine, and says that it is at work before that."""
     line = receiver.read(connection).target
     with socket.create_connection(("127.0.0.1", int(line.rpartition(":")[2]))) as there:
-        connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        connection.sendall(b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 Connection established\r\n\r\n")
         ways = [(connection, there), (there, connection)]
         threads = [threading.Thread(target=_copy, args=way, daemon=True) for way in ways]
         for thread in threads:

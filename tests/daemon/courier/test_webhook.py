@@ -190,6 +190,42 @@ def test_who_breaks_off_or_talks_nonsense_has_failed(opens: Opens, does: object,
     assert outcome.answer.startswith(answer)
 
 
+EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\nContent-Length: 7\r\n\r\n"
+PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("parts", "done", "answer"),
+    [
+        ([PROCESSING, whole(body=b"taken")], True, "HTTP 200: taken"),
+        ([b"HTTP/1.1 100 Continue\r\n\r\n" + PROCESSING * 3 + EARLY + whole("503 Busy", b"no")], False, "HTTP 503: no"),
+        ([b"HTTP/1.1 101 Switching Protocols\r\n\r\n", whole(body=b"taken")], False, "HTTP 101"),
+        ([PROCESSING], False, "it closed the connection without an answer"),
+    ],
+)
+def test_what_comes_before_the_answer_is_read_over(opens: Opens, parts: list[bytes], done: bool, answer: str) -> None:
+    """A receiver, or a proxy, that says it is at work has neither taken the message nor refused it."""
+    outcome = webhook.send(request(opens(says(*parts)).url()))
+
+    assert (outcome.done, outcome.answer) == (done, answer)
+
+
+def test_who_is_at_work_without_end_ends_with_the_deadline(opens: Opens) -> None:
+    """Nothing that comes before the answer is more time for it."""
+    outcome = webhook.send(request(opens(drips(PROCESSING * 99, 0.001)).url(), timeout=0.4))
+
+    assert (outcome.done, outcome.answer) == (False, "no answer within 0.4 s")
+
+
+def test_many_headers_do_not_undo_a_delivery(opens: Opens) -> None:
+    """Hundreds of lines, as proxies in a row may add them, are an answer."""
+    receiver = opens(says(whole(body=b"taken", headers=[f"X-{number}: y" for number in range(400)])))
+
+    outcome = webhook.send(request(receiver.url()))
+
+    assert (outcome.done, outcome.answer) == (True, "HTTP 200: taken")
+
+
 def test_a_huge_answer_is_not_read(opens: Opens) -> None:
     """Of 10 MB only the beginning is."""
     outcome = webhook.send(request(opens(says(whole("500 No", b"y" * 10_000_000))).url()))

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from fake_clock import HOUR, MINUTE, SECOND
+from no_threads import no_more_threads
 from posting import (
     LONG,
     REFUSED,
@@ -46,6 +47,21 @@ def test_a_message_is_sent_and_its_timeline_says_so(courier: ScriptedCourier, da
     assert [errand.key for errand in courier.sent] == [message.idempotency_key]
     assert story(daemon, group) == ["DELIVERED ops: 200 OK"]
     assert daemon.events(group)[-1].state == daemon.events(group)[-1].previous_state
+
+
+def test_without_threads_to_compose_everybody_is_told(courier: ScriptedCourier, daemon: RunningDaemon) -> None:
+    """Each message of a turn, with templates or without, is sent once; also when there are threads again."""
+    groups = fire_many(daemon, 3)
+    plain, made = add_contact(daemon, "plain"), add_contact(daemon, "made", body_template="x")
+    with no_more_threads("composer"):
+        put(daemon, groups, made, plain)
+        quiet(daemon)
+    assert states(daemon) == ["DELIVERED"] * 6
+    put(daemon, groups, made, kind=Kind.RESOLVED)
+    quiet(daemon)
+
+    assert states(daemon) == ["DELIVERED"] * 9
+    assert len(courier.sent) == 9
 
 
 def test_those_of_a_group_to_a_receiver_go_in_their_order(courier: ScriptedCourier, daemon: RunningDaemon) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from fake_clock import MINUTE, SECOND, FakeClock
+from no_threads import no_more_threads
 from rulebooks import LOOPS, PAYLOAD, body, message, packed, render, rulebook
 
 from tocsind.domain.rulebook import Rendered, Rulebook
@@ -234,6 +235,28 @@ def test_where_no_process_starts_there_are_the_defaults(
     clock.advance(2 * SECOND)
     (rendered,) = render(renderer, rulebook(title="t"))
     assert rendered.texts == {Slot.TITLE: "t"}
+
+
+def test_where_there_is_no_thread_there_are_the_defaults(renderer: Renderer) -> None:
+    """It is answered at once, and says nothing about the template; what is asked next is rendered."""
+    with no_more_threads("rendering"):
+        refused = renderer.render_blocking(rulebook(title="t"), body())
+    assert refused.failures == ["title: the process that renders cannot be started"]
+    assert not refused.lasting
+    assert message(renderer, "next") == "next"
+
+
+def test_where_there_is_one_thread_the_others_wait_for_it(renderer: Renderer) -> None:
+    """A second one would only have been quicker."""
+    message(renderer, "warm")
+
+    async def scenario() -> list[Rendered]:
+        return await asyncio.gather(*(renderer.render(rulebook(n, title="x"), packed(), 30.0) for n in range(1, 6)))
+
+    with no_more_threads("rendering"):
+        rendered = asyncio.run(scenario())
+    assert [each.texts for each in rendered] == [{Slot.TITLE: "x"}] * 5
+    assert len(renderer.pids()) == 1
 
 
 def test_closing_answers_what_waits(clock: FakeClock, metrics: Metrics) -> None:

@@ -5,13 +5,16 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from little_room import little_room
 from old_files import LATEST, VERSIONS, change_file, make_old_file
 from running_daemon import RunningDaemon
 from upkeep_command import upkeep
 
 from tocsind.clock import SystemClock
-from tocsind.sqlite.soundness import INVARIANTS, Invariant
+from tocsind.sqlite import copying
+from tocsind.sqlite.soundness import INVARIANTS, Invariant, is_of_the_file
 from tocsind.upkeep.check import DAMAGED, DISAGREES, check
+from tocsind.upkeep.places import UpkeepError
 
 ONE = "(SELECT id FROM alert_groups WHERE state = 1 AND collected_by IS NULL LIMIT 1)"
 RESOLVED = "(SELECT id FROM alert_groups WHERE state = 4 LIMIT 1)"
@@ -167,6 +170,46 @@ def test_a_file_that_cannot_be_looked_at_is_not_called_damaged(data: Path) -> No
     assert ran.status == 1
     assert "cannot be checked: database is locked. That says nothing of the file" in ran.err
     assert "damaged" not in ran.err
+
+
+@pytest.mark.parametrize("command", ["check", "backup"])
+def test_a_full_disk_is_no_damage(killed: Path, tmp_path: Path, command: str) -> None:
+    """Where SQLite cannot make the index of the log it says that of a daemon that was killed as an I/O error. Who
+    restored a backup because of that would throw away all that came since."""
+    (killed / "tocsin.db-shm").unlink()
+    into = [tmp_path / "backups"] if command == "backup" else []
+
+    ran = upkeep(command, "--data", killed, *into, within=little_room(1024))
+
+    assert (ran.status, ran.out, ran.err.count("\n")) == (1, "", 1)
+    assert f"tocsin: {killed}/tocsin.db cannot be " in ran.err
+    assert ": disk I/O error. That says nothing of the file: see " in ran.err
+
+
+def test_that_the_disk_is_full_is_said(killed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then that is what to do something about."""
+    real = copying.shutil.disk_usage(killed)
+    monkeypatch.setattr(copying.shutil, "disk_usage", lambda path: real._replace(free=4096))
+
+    def fails(path: Path) -> None:
+        failure = sqlite3.OperationalError("disk I/O error")
+        failure.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
+        raise failure
+
+    monkeypatch.setattr(copying, "open_to_read", fails)
+
+    with pytest.raises(UpkeepError, match="nothing of the file: its disk is full: make room, then try again"):
+        check(killed / "tocsin.db", SystemClock())
+
+
+@pytest.mark.parametrize("name", [name for name in dir(sqlite3) if name.startswith("SQLITE_IOERR")])
+def test_which_io_errors_are_of_the_file(name: str) -> None:
+    """What cannot be read of it is, and what is not as it was written. All else is of the disk, locks and memory."""
+    failure = sqlite3.OperationalError("disk I/O error")
+    failure.sqlite_errorcode = getattr(sqlite3, name)
+
+    of_the_file = {f"SQLITE_IOERR_{each}" for each in ("READ", "SHORT_READ", "DATA", "CORRUPTFS")}
+    assert is_of_the_file(failure) == (name in of_the_file)
 
 
 def test_no_more_lines_than_somebody_reads(data: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from fake_clock import FakeClock
-from old_files import LATEST, VERSIONS, change_file, make_old_file, rows_of
+from old_files import LATEST, VERSIONS, change_file, label, make_old_file, rows_of
 from running_daemon import RunningDaemon
 from upkeep_command import upkeep
 
@@ -19,6 +19,7 @@ from tocsind.clock import SystemClock
 from tocsind.sqlite import copying, replacing
 from tocsind.sqlite.copying import CopyError
 from tocsind.sqlite.store import Store
+from tocsind.upkeep.check import check
 from tocsind.upkeep.places import UpkeepError
 from tocsind.upkeep.restore import _give_to_owner, restore
 
@@ -48,31 +49,10 @@ def says(path: Path) -> str:
         return str(connection.execute("SELECT description FROM integrations WHERE id = 2").fetchone()[0])
 
 
-def label(path: Path, text: str) -> Path:
-    """Has a file say something by which it can be told."""
-    change_file(path, f"UPDATE integrations SET description = '{text}' WHERE id = 2")
-    return path
-
-
 @pytest.fixture
 def backup(tmp_path: Path) -> Path:
     """A backup that says `new`."""
     return label(make_old_file(LATEST, tmp_path / "tocsin-20260101T000000Z.db"), "new")
-
-
-@pytest.fixture
-def killed(tmp_path: Path, data: Path) -> Path:
-    """The folder of a daemon that was killed: that it says `old` is in the log alone."""
-    label(data / "tocsin.db", "older")
-    folder = tmp_path / "killed"
-    folder.mkdir()
-    with closing(sqlite3.connect(data / "tocsin.db", isolation_level=None)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("UPDATE integrations SET description = 'old' WHERE id = 2")
-        for name in ("tocsin.db", "tocsin.db-wal", "tocsin.db-shm"):
-            shutil.copy(data / name, folder / name)
-    (folder / "tocsind.lock").touch()
-    return folder
 
 
 def test_what_was_backed_up_is_there_again(data: Path, tmp_path: Path) -> None:
@@ -84,11 +64,11 @@ def test_what_was_backed_up_is_there_again(data: Path, tmp_path: Path) -> None:
     ran = upkeep("restore", "--data", data, path)
 
     assert (ran.status, ran.err, ran.out.count("\n")) == (0, "", 1)
-    assert rows_of(data / "tocsin.db") == before
     (kept,) = data.glob("tocsin-before-restore-*.db")
+    assert sorted(path.name for path in data.iterdir()) == [kept.name, "tocsin.db", "tocsind.lock"]
+    assert rows_of(data / "tocsin.db") == before
     assert says(kept) == "since"
     assert ran.out.endswith(f"what was there is {kept}\n")
-    assert sorted(path.name for path in data.iterdir()) == [kept.name, "tocsin.db", "tocsind.lock"]
 
 
 def test_a_daemon_goes_on_with_it(daemon: RunningDaemon, tmp_path: Path) -> None:
@@ -105,6 +85,29 @@ def test_a_daemon_goes_on_with_it(daemon: RunningDaemon, tmp_path: Path) -> None
     assert [group.grouping_key for group in next_one.list_groups()] == ["before"]
     next_one.fire(integration, key="new")
     assert len(next_one.list_groups()) == 2
+
+
+def test_a_start_waits_for_nobody_who_only_reads(data: Path, backup: Path) -> None:
+    """A backup or a check, such as the one that a timer begins when the machine comes up, does not keep a daemon from
+    starting on what was restored."""
+    assert upkeep("restore", "--data", data, backup).status == 0
+
+    with closing(copying.open_to_read(data / "tocsin.db")) as reader:
+        reader.execute("BEGIN")
+        assert copying.size(reader) > 0
+        Store(data).close()
+
+
+def test_what_was_restored_can_be_read_where_nobody_can_write(data: Path, backup: Path) -> None:
+    """A check by who may only read, as after every stop of a daemon; and it is one file."""
+    restore(data, backup, FakeClock())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+        line, wrong = check(data / "tocsin.db", FakeClock())
+
+    assert (wrong, "is sound" in line) == ([], True)
+    assert not [path for end in copying.COMPANIONS for path in data.glob(f"tocsin.db{end}")]
 
 
 def test_not_under_a_running_daemon(daemon: RunningDaemon, backup: Path) -> None:

@@ -6,7 +6,8 @@ Rules
 - Nothing of it waits for a receiver: the courier answers when it does, and many errands are under way at once.
 - Answers are recorded in batches: whatever came in while the last one was written, with what is claimed next.
 - What messages say is composed outside the pen. Where a contact point has templates, a few threads wait for them: one
-  that takes long delays none that has none.
+  that takes long delays none that has none. Where the system has no thread for that, it is better that the others wait
+  than that nobody is told.
 - Where the file cannot be written, answers are kept and tried again every second, and nothing is begun meanwhile.
 - What a defect keeps from being composed, claimed or recorded is the matter of that errand alone: it has failed, is
   tried again after a minute, or is left as it is until the next start; and the log says so.
@@ -18,7 +19,7 @@ import random
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from typing import Protocol
 
@@ -36,6 +37,7 @@ from tocsind.engine.telling.sending import Claim, Report, Turn
 from tocsind.rendering.renderer import Renderer
 from tocsind.sqlite.store import Store
 from tocsind.sqlite.writer import Transaction
+from tocsind.threads import Threads
 
 MOST_A_TURN = 200
 """Messages that are recorded, and that are claimed, by one job, or few more: intake waits for it."""
@@ -76,7 +78,7 @@ class Postman:
     def __init__(self, office: Office) -> None:
         self._office = office
         self._room = office.memory.outbox
-        self._composers = ThreadPoolExecutor(COMPOSERS, thread_name_prefix="composer")
+        self._composers = Threads(COMPOSERS, "composer")
         self._came_in: deque[Report] = deque()
         self._unrecorded: list[Report] = []
         self._recovered = False
@@ -179,9 +181,16 @@ class Postman:
             if claim is None:
                 self._room.settle(errand, None)
             elif claim.contact.title_template or claim.contact.body_template:
-                self._composers.submit(self._send, claim)
+                self._have_sent(claim)
             else:
                 self._send(claim)
+
+    def _have_sent(self, claim: Claim) -> None:
+        try:
+            self._composers.submit(self._send, claim)
+        except RuntimeError as error:
+            log.warning("a message is composed without a thread of its own", reason=str(error))
+            self._send(claim)
 
     def _each_alone(self, reports: Sequence[Report], errands: Sequence[Errand]) -> None:
         self._unrecorded = []

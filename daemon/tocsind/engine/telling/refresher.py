@@ -14,7 +14,7 @@ Rules
 import random
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
 
@@ -32,6 +32,7 @@ from tocsind.metrics import Metrics
 from tocsind.sqlite import calendars as rows
 from tocsind.sqlite.calendars import Held
 from tocsind.sqlite.writer import Transaction
+from tocsind.threads import Threads
 
 LOOK: Final = 10 * SECOND
 """How often it looks for what is to be done."""
@@ -87,7 +88,7 @@ class Refresher:
         self._lock = threading.Lock()
         self._watches: dict[_Place, _Watch] = {}
         self._running: dict[_Place, Future[None]] = {}
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="calendars")
+        self._pool = Threads(THREADS, "calendars")
         self._thread = threading.Thread(target=self._run, name="calendars", daemon=True)
 
     def start(self) -> None:
