@@ -22,7 +22,7 @@ import asyncio
 import functools
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import structlog
@@ -167,10 +167,13 @@ class Server(BaseApplication):  # type: ignore[misc]
         load_app: Callable[[], Any],
         logging: dict[str, Any],
         reload_logging: Callable[[], dict[str, Any]],
+        early: Sequence[int],
     ) -> None:
         """`load_app` is called in each worker process, after the fork; `logging` is what `logs.set_up` returns, and
-        `reload_logging` what it returns after a reload, in the process above the workers. It must not raise."""
+        `reload_logging` what it returns after a reload, in the process above the workers. It must not raise. `early`
+        is not empty where a reload was asked for before gunicorn takes signals."""
         self._bind = bind
+        self._early = early
         self._logging = logging
         self._load_app = load_app
         self._reload_logging = reload_logging
@@ -180,6 +183,12 @@ class Server(BaseApplication):  # type: ignore[misc]
         """Called by gunicorn at SIGHUP, before it makes a new worker."""
         self._logging = self._reload_logging()
         super().reload()
+
+    def _begin(self, arbiter: Any) -> None:
+        """Called by gunicorn when it takes signals and has no worker yet: the first one has what is read here."""
+        if self._early:
+            self.reload()
+            arbiter.setup(self)
 
     def load_config(self) -> None:
         """Sets what differs from gunicorn's defaults."""
@@ -196,6 +205,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             # A sender that goes away does not call back what it has sent: let it be delivered.
             "asgi_disconnect_grace_period": STOP_SECONDS,
             "control_socket_disable": True,
+            "when_ready": self._begin,
             "logger_class": Log,
             "logconfig_dict": self._logging,
             "limit_request_line": _HEADER_BYTES,

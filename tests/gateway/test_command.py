@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from tocsin_gateway import __main__ as command
-from tocsin_gateway import app, logs, server
+from tocsin_gateway import app, command, logs, server
 
 
 def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,7 +52,7 @@ def test_options_reach_the_server(
     served: list[Any] = []
 
     class Server:
-        def __init__(self, bind: str, load_app: Any, logging: str, reload_logging: Any) -> None:
+        def __init__(self, bind: str, load_app: Any, logging: str, reload_logging: Any, early: Any) -> None:
             served.append((bind, *load_app(), logging))
 
         def run(self) -> None:
@@ -66,9 +65,10 @@ def test_options_reach_the_server(
     monkeypatch.setattr(sys, "argv", ["tocsin-gateway", *arguments])
     monkeypatch.setattr(logs, "set_up", lambda level: level)
     monkeypatch.setattr(server, "raise_open_files_limit", lambda: None)
+    monkeypatch.setattr(server, "allow_long_numbers", lambda: None)
     monkeypatch.setattr(server, "Server", Server)
     monkeypatch.setattr(app, "create_app", lambda daemon, max_body: (daemon.target, max_body))
-    command.main()
+    command.serve([])
     assert served == [expected]
 
 
@@ -104,3 +104,24 @@ def test_what_does_not_fit_together_is_told(
 
     assert end.value.code == 2
     assert message in capsys.readouterr().err
+
+
+HANGS_UP_EARLY = """
+import os, signal, sys
+
+class Once:
+    def find_spec(self, name, *_):
+        if name == "gunicorn":
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGHUP)
+
+sys.meta_path.insert(0, Once())
+from tocsin_gateway.__main__ import main
+main()
+"""
+
+
+def test_a_reload_during_the_start_does_not_end_it() -> None:
+    """SIGHUP while it still loads what it is made of."""
+    done = subprocess.run([sys.executable, "-c", HANGS_UP_EARLY, "--help"], capture_output=True, text=True)
+    assert (done.returncode, "--max-body" in done.stdout) == (0, True)

@@ -3,6 +3,7 @@
 import json
 import signal
 import sqlite3
+import sys
 import threading
 from collections import Counter
 from contextlib import closing
@@ -252,3 +253,25 @@ def test_a_reload_during_the_start(configured: Configured, manager: Manager) -> 
 
     manager.wait_for("READY=1")
     until(lambda: lines(configured.daemon, "reloaded"), "it was reloaded")
+
+
+HANGS_UP = """
+import os, signal
+from tocsin_gateway import __main__, server
+then = server.allow_long_numbers
+server.allow_long_numbers = lambda: (os.kill(os.getpid(), signal.SIGHUP), then())
+__main__.main()
+"""
+
+
+def test_a_reload_of_the_gateway_during_its_start(configured: Configured) -> None:
+    """Asked for when the configuration was read and nobody served yet: it is taken before the first worker is made."""
+    configured.write()
+    command = [sys.executable, "-c", HANGS_UP, "--config", str(configured.file)]
+    configured.gateway = configured.processes.start(command, configured.folder / "gateway.log")
+
+    until(lambda: configured.status("/-/healthy") == 200, "it serves")
+
+    assert len(lines(configured.gateway, "reloaded")) == 1
+    assert len(lines(configured.gateway, "gateway started")) == 1
+    assert configured.gateway.stop() == 0
