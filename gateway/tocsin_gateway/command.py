@@ -3,20 +3,26 @@
 A reload (SIGHUP) reads the command line, the environment and the file again, and takes what the table of settings says
 can be taken: the largest body, the level of the log. What else has changed is named in the log and needs a restart. A
 mistake in it is a line in the log, and everything stays as it was.
+
+The files that settings name are read here, at the start and at a reload, and no worker needs them: a new one is made
+after each reload, and whenever one dies, and where it cannot begin gunicorn gives up. So files that a renewal is just
+replacing are a mistake like any other. Where others are named than before, what they hold waits for the restart too.
 """
 
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
-from tocsin import configuration
+from tocsin import configuration, tls
 from tocsin.configuration import Mistake, Settings
+from tocsin.tls import Tls
 from tocsin_gateway import logs, server
+from tocsin_gateway import token_file as token_files
 
 _log = structlog.get_logger("tocsin_gateway")
 
@@ -26,19 +32,20 @@ _DESCRIPTION = (
     "needed. Over TCP it needs a token, and the connection is TLS but for loopback."
 )
 
+_OF_THE_LINK: Final = frozenset({"target", "token_file", "ca_file", "cert_file", "key_file", "insecure_plaintext"})
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What the gateway is told: as the table of settings has it (tocsin/settings.py). `settings`: all of this as
-    it was told, which can be read again."""
+    """What the gateway is told: as the table of settings has it (tocsin/settings.py), and what the files hold that it
+    names. `token` is empty where its file holds none: it may come later. `settings`: all of this as it was told, which
+    can be read again."""
 
     http: str
     target: str
     token_file: Path | None
-    ca_file: Path | None
-    cert_file: Path | None
-    key_file: Path | None
-    insecure_plaintext: bool
+    token: str = field(repr=False)
+    tls: Tls | None
     max_body: int
     log_level: str
     settings: Settings
@@ -66,15 +73,32 @@ def of_settings(settings: Settings) -> Config:
         raise Mistake("cert_file and key_file go together")
     if settings["insecure_plaintext"] and (files["ca_file"] or files["cert_file"]):
         raise Mistake("insecure_plaintext means no TLS, but files for TLS are given")
+    token_file = files.pop("token_file")
+    try:
+        used = tls.read(settings["target"], insecure_plaintext=settings["insecure_plaintext"], **files)
+        if used is not None:
+            tls.check(used)
+    except (OSError, ValueError) as error:
+        names = ", ".join(str(file) for file in files.values() if file is not None)
+        raise Mistake(f"the files for TLS cannot be used ({names or 'the CAs of the system'}): {error}") from None
     return Config(
-        settings["http"],
-        settings["target"],
-        **files,
-        insecure_plaintext=settings["insecure_plaintext"],
+        http=settings["http"],
+        target=settings["target"],
+        token_file=token_file,
+        token=_token(token_file),
+        tls=used,
         max_body=settings["max_body"],
         log_level=settings["log_level"],
         settings=settings,
     )
+
+
+def _token(file: Path | None) -> str:
+    try:
+        return token_files.read(file) if file is not None else ""
+    except (OSError, ValueError):
+        # Who needs it reads it again, and says so (daemon_link.py).
+        return ""
 
 
 class Running:
@@ -87,18 +111,25 @@ class Running:
     def reload(self) -> dict[str, Any]:
         """Takes what can be taken of what the settings are now; returns what `logs.set_up` returns."""
         try:
-            read = of_settings(self.config.settings.again())
+            self._take(of_settings(self.config.settings.again()))
         except Mistake as mistake:
             _log.error("not reloaded: everything stays as it was", mistake=str(mistake))
-            return logs.set_up(self.config.log_level)
+        except Exception:
+            # Whatever it is: gunicorn would end over it, and all that comes be refused.
+            _log.exception("not reloaded: everything stays as it was")
+        return logs.set_up(self.config.log_level)
+
+    def _take(self, read: Config) -> None:
         taken, left = configuration.differences("gateway", self._settings, read.settings)
         changed = {key: {"from": self._settings[key], "to": read.settings[key]} for key in taken}
+        config = replace(self.config, max_body=read.max_body, log_level=read.log_level)
+        if not _OF_THE_LINK.intersection(left):
+            config = replace(config, tls=read.tls, token=read.token or config.token)
         self._settings.update((key, read.settings[key]) for key in taken)
-        self.config = replace(self.config, max_body=read.max_body, log_level=read.log_level)
+        self.config = config
         _log.info("reloaded", changed=changed)
         if left:
             _log.warning("changed in the configuration, but taken by a restart only", settings=left)
-        return logs.set_up(self.config.log_level)
 
 
 def serve(early: Sequence[int]) -> None:
@@ -114,7 +145,6 @@ def serve(early: Sequence[int]) -> None:
         from tocsin_gateway.daemon_link import DaemonLink
 
         config = running.config
-        files = (config.token_file, config.ca_file, config.cert_file, config.key_file)
-        return create_app(DaemonLink(config.target, *files, config.insecure_plaintext), config.max_body)
+        return create_app(DaemonLink(config.target, config.tls, config.token_file, config.token), config.max_body)
 
     server.Server(running.config.http, load_app, logging, running.reload, early).run()

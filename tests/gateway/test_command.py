@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
+from certificates import authority, signed
 
 from tocsin_gateway import app, command, logs, server
 
@@ -104,6 +106,73 @@ def test_what_does_not_fit_together_is_told(
 
     assert end.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_key_that_is_not_the_certificates_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything is started, by the names of the files; gRPC would fail at each connection without a word."""
+    ca = authority(tmp_path)
+    one, other = signed(ca, tmp_path, "one"), signed(ca, tmp_path, "other")
+    files = [
+        "--target",
+        "localhost:1",
+        "--ca-file",
+        str(ca.certificate),
+        "--cert-file",
+        str(one.certificate),
+        "--key-file",
+    ]
+    assert command.parse([*files, str(one.key)]).tls is not None
+
+    with pytest.raises(SystemExit) as end:
+        command.parse([*files, str(other.key)])
+
+    assert end.value.code == 2
+    assert f"the files for TLS cannot be used ({ca.certificate}, {one.certificate}, {other.key}): " in (
+        capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"certificates\n", "Zürich".encode(), b"\0\xff"])
+def test_a_file_without_certificates_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    """Whatever else is in it."""
+    (tmp_path / "ca.pem").write_bytes(content)
+
+    with pytest.raises(SystemExit) as end:
+        command.parse(["--target", "localhost:1", "--ca-file", str(tmp_path / "ca.pem")])
+
+    assert end.value.code == 2
+    assert f"the files for TLS cannot be used ({tmp_path}/ca.pem): " in capsys.readouterr().err
+
+
+def test_certificates_may_stand_between_other_lines(tmp_path: Path) -> None:
+    """In any encoding, as in the lists of some distributions."""
+    ca = authority(tmp_path)
+    ca.certificate.write_bytes("# Zürich\n".encode() + ca.certificate.read_bytes())
+    assert command.parse(["--target", "localhost:1", "--ca-file", str(ca.certificate)]).tls is not None
+
+
+def test_a_defect_in_a_reload_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It is a line in the log, as a mistake is: nothing that reading raises gets to gunicorn, which would end."""
+    file = tmp_path / "tocsin.toml"
+    file.write_text("[gateway]\nmax_body = 2000\n")
+    running = command.Running(command.parse(["--config", str(file)]))
+    monkeypatch.setattr(logs, "set_up", lambda level: level)
+
+    def recurse(*_: object) -> None:
+        raise RecursionError
+
+    with monkeypatch.context() as patch, structlog.testing.capture_logs() as said:
+        patch.setattr(command, "of_settings", recurse)
+        running.reload()
+    assert [(line["log_level"], line["event"]) for line in said] == [
+        ("error", "not reloaded: everything stays as it was")
+    ]
+    assert said[0]["exc_info"]
+    file.write_text("[gateway]\nmax_body = 3000\n")
+    running.reload()
+    assert running.config.max_body == 3000
 
 
 HANGS_UP_EARLY = """
