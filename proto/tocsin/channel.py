@@ -52,6 +52,8 @@ _LINK = {
 _PINGS = {
     "grpc.keepalive_time_ms": 10_000,
     "grpc.keepalive_timeout_ms": 3_000,
+    # A stream can be silent for days: gRPC would stop its pings after two.
+    "grpc.http2.max_pings_without_data": 0,
 }
 
 
@@ -65,14 +67,11 @@ def options(target: str) -> Sequence[tuple[str, Any]]:
     """Return the options of a client's channel to `target`."""
     names = [{"service": f"tocsin.v1.{service}Service"} for service in SERVICES]
     configuration = json.dumps({"methodConfig": [{"name": names, "retryPolicy": RETRIES}]})
-    # A watch can be silent for days: gRPC would stop its pings after two.
-    pings = () if tls.is_socket(target) else (("grpc.http2.max_pings_without_data", 0),)
     return (
         ("grpc.service_config", configuration),
         # gRPC's 4 MiB would cut off payloads: Alertmanager's grow beyond, and the gateway takes 32 MiB.
         ("grpc.max_receive_message_length", -1),
         *link_options(target).items(),
-        *pings,
     )
 
 
