@@ -56,8 +56,8 @@ A restart loses no request either. While the gateway restarts, the kernel keeps 
 systemd's; while the daemon restarts, the gateway keeps requests for up to 5 seconds and hands them to the next one.
 
 Neither is needed for what is kept in the daemon's file - integrations, routes, chains, contact points, tokens - nor for
-certificates of the daemon that are renewed where they lie, as they are looked at before each handshake;
-[those that systemd hands over](install.md#secrets) take a restart.
+certificates of the daemon that are renewed where they lie, as they are looked at before each handshake; a reload of the
+gateway takes what its files for TLS hold by then. [Those that systemd hands over](install.md#secrets) take a restart.
 """
 
 _PROCESSES = {"daemon": "tocsind", "gateway": "tocsin-gateway"}

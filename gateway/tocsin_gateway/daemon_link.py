@@ -4,13 +4,15 @@ The rules:
 
 * A unix socket needs no more than its file mode; give the gateway one of its own (`role=gateway`). Over TCP it needs a
   token with the role `gateway`, and TLS unless it is loopback (`tocsin.channel` has these rules).
+* The files for TLS are read by the process above the workers, at the start and at a reload (command.py): a worker that
+  is made while a renewal replaces them has what they held before.
 * The token stands in a file, which is read again each time a stream is opened: a new one is used without a restart.
+  While it cannot be used, the last good one is.
 * The token is the gateway's own: what callers of the REST API ask for is asked for with theirs, over a channel of its
   own (`oncall/caller.py`).
 * Channels are opened after the fork: gRPC does not survive one.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +20,8 @@ import grpc.aio
 import structlog
 
 from tocsin import channel as channels
+from tocsin.tls import Tls
+from tocsin_gateway import token_file as token_files
 
 _MESSAGE_LIMIT: Final = 256 * 1024 * 1024
 
@@ -32,47 +36,39 @@ _OPTIONS: Final = {
 _log = structlog.get_logger("tocsin_gateway")
 
 
-@dataclass(frozen=True)
 class DaemonLink:
-    """How a gateway reaches its daemon. `target` is a gRPC target; the files are PEM, but `token_file`."""
+    """How a gateway reaches its daemon."""
 
-    target: str
-    token_file: Path | None = None
-    ca_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
-    insecure_plaintext: bool = False
+    def __init__(self, target: str, tls: Tls | None, token_file: Path | None = None, token: str = "") -> None:
+        """`target` is a gRPC target, and plain where `tls` is None; `token` is what was last read from `token_file`,
+        or empty."""
+        self.target = target
+        self._tls = tls
+        self._token_file = token_file
+        self._token = token
+        self._complaint = ""
 
     def channel(self, options: dict[str, int] | None = None) -> grpc.aio.Channel:
         """Returns a new channel, with these options besides."""
         merged = tuple({**channels.link_options(self.target), **_OPTIONS, **(options or {})}.items())
-        credentials = self._credentials()
+        credentials = channels.credentials_of(self._tls)
         if credentials is None:
             return grpc.aio.insecure_channel(self.target, merged)
         return grpc.aio.secure_channel(self.target, credentials, merged)
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """Returns the metadata of a call in the gateway's own name."""
-        if self.token_file is None:
+        if self._token_file is None:
             return ()
         try:
-            return (("authorization", f"Bearer {self._token(self.token_file)}"),)
+            self._token = token_files.read(self._token_file)
+            self._complaint = ""
         except (OSError, ValueError) as error:
-            _log.error("the token file cannot be used", reason=str(error))
-            return ()
+            self._complain(str(error))
+        return (("authorization", f"Bearer {self._token}"),) if self._token else ()
 
-    def _credentials(self) -> grpc.ChannelCredentials | None:
-        return channels.credentials(
-            self.target,
-            ca_file=self.ca_file,
-            cert_file=self.cert_file,
-            key_file=self.key_file,
-            insecure_plaintext=self.insecure_plaintext,
-        )
-
-    @staticmethod
-    def _token(path: Path) -> str:
-        token = path.read_text("ascii", "replace").strip()
-        if not token or not token.isprintable() or not token.isascii() or " " in token:
-            raise ValueError(f"{path} does not hold a token")
-        return token
+    def _complain(self, reason: str) -> None:
+        """Logs it once: without a daemon, streams are opened three times a second."""
+        if reason != self._complaint:
+            self._complaint = reason
+            _log.error("the token file cannot be used", reason=reason, last_one_used=bool(self._token))

@@ -26,7 +26,7 @@ from typing import Any, Final
 import structlog
 
 from tocsin_gateway import logs
-from tocsin_gateway.body import Body, Event, Receive
+from tocsin_gateway.body import Body, Event, Receive, Room
 from tocsin_gateway.metrics import Metrics
 
 BODY: Final = "tocsin.body"
@@ -59,6 +59,7 @@ class Edge:
     def __init__(self, app: App, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
+        self._room = Room()
         # Unlike anybody else's, also after a restart; and one of a kind is cheaper than a random number each.
         self._prefix = secrets.token_hex(6)
         self._numbers = itertools.count(1)
@@ -71,7 +72,7 @@ class Edge:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        body = scope[BODY] = Body(receive, headers)
+        body = scope[BODY] = Body(receive, headers, self._room)
         trace_id = scope[TRACE_ID] = self._trace_id(headers)
         bound = logs.trace_id.set(trace_id)
         head_given = False
@@ -95,6 +96,8 @@ class Edge:
             await self._app(scope, receive_for_app, send_and_note)
         except Exception:
             _log.exception("request failed")
+        finally:
+            body.release()
         if not status:
             await self._apologise(send_and_note)
         now = time.monotonic()

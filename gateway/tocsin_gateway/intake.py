@@ -17,7 +17,7 @@ from tocsin.v1 import intake_pb2
 from tocsin_gateway import answers
 from tocsin_gateway.alertmanager import BadNotification, read_notification, says_resolved
 from tocsin_gateway.answers import Answer
-from tocsin_gateway.body import Body, BodyCut, BodyTooLarge
+from tocsin_gateway.body import Body, BodyCut, BodyTooLarge, NoRoom
 from tocsin_gateway.deferral import Deferral
 from tocsin_gateway.dispatcher import NotDelivered
 from tocsin_gateway.edge import BODY, KIND, TRACE_ID
@@ -56,6 +56,8 @@ class _Resource(ABC):
             answer = Answer(413, f"the body is over the limit of {self._max_body} bytes")
         except BodyCut:
             answer = answers.unavailable("the body did not arrive in full")
+        except NoRoom:
+            answer = answers.unavailable("too much is arriving at once: try again")
         else:
             answer = await self._answer(req, content, _addressed(req, integration_type, credential))
         answers.give(resp, answer)

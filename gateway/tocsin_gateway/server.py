@@ -1,7 +1,7 @@
 """The HTTP server: gunicorn with one worker of its own ASGI kind.
 
 One process is enough (two are no faster below 32 connections), and one dispatcher combines best. What is set here, and
-why, stands beside each setting; five habits of gunicorn 27's ASGI worker are mended below:
+why, stands beside each setting; six habits of gunicorn 27's ASGI worker are mended below:
 
 * At a stop it waits for idle keep-alive connections until its patience ends. Alertmanager keeps its connections for
   five minutes: every stop would take that patience. Idle connections are closed instead: at once those that were idle
@@ -16,20 +16,24 @@ why, stands beside each setting; five habits of gunicorn 27's ASGI worker are me
 * It gives the head of a connection's first request unlimited time. It gets the time of an idle connection.
 * It listens with asyncio's queue of 100 connections, whatever `backlog` says. Alertmanager opens one for each group at
   once: with 100 places, some of 400 senders were reset. The queue is as long as the setting says.
+* Each worker's sign of life is the time of a file in the temporary folder. Where no file can be made there, as the disk
+  is full, a reload would end everything. Ours is in memory.
 """
 
 import asyncio
 import functools
+import os
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import structlog
 from gunicorn import glogging  # type: ignore[import-untyped]  # gunicorn has no types
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.asgi.protocol import ASGIProtocol  # type: ignore[import-untyped]
-from gunicorn.workers import gasgi  # type: ignore[import-untyped]
+from gunicorn.workers import base, gasgi  # type: ignore[import-untyped]
+from gunicorn.workers.workertmp import WorkerTmp  # type: ignore[import-untyped]
 
 IDLE_SECONDS: Final = 310
 """Alertmanager closes idle connections after 300 s. We must not be first: it might just be sending."""
@@ -82,10 +86,19 @@ class Connection(ASGIProtocol):  # type: ignore[misc]
             self._keepalive_timeout()
 
 
+class SignOfLife(WorkerTmp):  # type: ignore[misc]
+    """What the worker touches and the process above it looks at: a file in memory."""
+
+    def __init__(self, cfg: Any) -> None:
+        self._tmp = os.fdopen(os.memfd_create("tocsin-gateway"), "w+b", 0)
+
+
 class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
     """The worker process."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # As with the connections, gunicorn has no setting for it.
+        base.WorkerTmp = SignOfLife
         super().__init__(*args, **kwargs)
         self.connections: set[Connection] = set()
         self.is_stopping = False
@@ -167,10 +180,13 @@ class Server(BaseApplication):  # type: ignore[misc]
         load_app: Callable[[], Any],
         logging: dict[str, Any],
         reload_logging: Callable[[], dict[str, Any]],
+        early: Sequence[int],
     ) -> None:
         """`load_app` is called in each worker process, after the fork; `logging` is what `logs.set_up` returns, and
-        `reload_logging` what it returns after a reload, in the process above the workers. It must not raise."""
+        `reload_logging` what it returns after a reload, in the process above the workers. It must not raise. `early`
+        is not empty where a reload was asked for before gunicorn takes signals."""
         self._bind = bind
+        self._early = early
         self._logging = logging
         self._load_app = load_app
         self._reload_logging = reload_logging
@@ -180,6 +196,12 @@ class Server(BaseApplication):  # type: ignore[misc]
         """Called by gunicorn at SIGHUP, before it makes a new worker."""
         self._logging = self._reload_logging()
         super().reload()
+
+    def _begin(self, arbiter: Any) -> None:
+        """Called by gunicorn when it takes signals and has no worker yet: the first one has what is read here."""
+        if self._early:
+            self.reload()
+            arbiter.setup(self)
 
     def load_config(self) -> None:
         """Sets what differs from gunicorn's defaults."""
@@ -196,6 +218,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             # A sender that goes away does not call back what it has sent: let it be delivered.
             "asgi_disconnect_grace_period": STOP_SECONDS,
             "control_socket_disable": True,
+            "when_ready": self._begin,
             "logger_class": Log,
             "logconfig_dict": self._logging,
             "limit_request_line": _HEADER_BYTES,

@@ -1,8 +1,8 @@
 """Tocsin for Python: `tocsin.connect` and, for asyncio, `tocsin.aio.connect`. docs/client.md is the guide.
 
 The messages are in `tocsin.v1`. Beside them the daemon and the gateway import the table of their settings
-(`tocsin.settings`), what reads it (`tocsin.configuration`), and the gateway what makes a channel (`tocsin.channel`).
-They do not pay for the client: it is loaded when it is first asked for.
+(`tocsin.settings`), what reads it (`tocsin.configuration`), and the gateway what makes a channel (`tocsin.channel`,
+`tocsin.tls`). They do not pay for the client: it is loaded when it is first asked for.
 """
 
 from importlib import import_module

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tocsin import configuration
 from tocsin.configuration import Mistake
 from tocsin.settings import LOG_LEVELS, MAX_RATE_LIMIT, ROLES, SETTINGS, example
-from tocsin_gateway import __main__ as gateway
+from tocsin_gateway import command as gateway
 from tocsin_gateway import logs as gateway_logs
 from tocsind import config, log
 from tocsind.domain import integration, rate_limit

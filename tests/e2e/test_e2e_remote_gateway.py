@@ -1,6 +1,8 @@
 """A gateway on another machine than its daemon: TCP, TLS, and a token with the role of a gateway."""
 
 import os
+import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,7 @@ class Remote:
         ca = authority(folder)
         served, self.client = signed(ca, folder, "daemon"), signed(ca, folder, "gateway")
         self.ca_file = ca.certificate
+        self.served = served
         self.token_file = folder / "token"
         self.daemon = processes.python(
             "tocsind",
@@ -50,13 +53,21 @@ class Remote:
 
     def start_gateway(self) -> Process:
         """Starts the gateway."""
-        return self.processes.python(
+        self.gateway = self.processes.python(
             "tocsin_gateway",
             *("--http", f"127.0.0.1:{self.port}", "--target", self.tcp, "--token-file", str(self.token_file)),
             *("--ca-file", str(self.ca_file)),
             *("--cert-file", str(self.client.certificate), "--key-file", str(self.client.key)),
             log=self.folder / "gateway.log",
         )
+        return self.gateway
+
+    def with_a_new_worker(self, number: int, to: int) -> None:
+        """Sends a signal to a process of the gateway, and returns when another worker serves than before."""
+        before = set(self.gateway.children())
+        os.kill(to, number)
+        until(lambda: not before & set(self.gateway.children()), "the old worker has ended")
+        until(lambda: self.get("/-/ready")[0] == 200, "the new one serves")
 
     def get(self, path: str, **headers: str) -> tuple[int, str]:
         """What the gateway answers to a GET; 0 where it does not."""
@@ -127,3 +138,58 @@ def test_a_renewed_token_is_used_without_a_restart(remote: Remote) -> None:
 
     until(lambda: sender.post(integration.url, notification("b")) == 200, "the new token is used")
     assert {group.grouping_key for group in remote.admin.groups()} == {"a", "b"}
+
+
+def test_files_that_are_gone_keep_no_worker_from_serving(remote: Remote) -> None:
+    """While a renewal replaces them a reload is refused, or a worker is killed: the next one has what they held."""
+    remote.install(remote.create_token(ApiToken.Role.GATEWAY, "gw"))
+    gateway = remote.start_gateway()
+    until(lambda: remote.get("/-/ready")[0] == 200, "the gateway is ready")
+    integration = remote.admin.create("prod")
+    for file in (remote.ca_file, remote.client.certificate, remote.client.key, remote.token_file):
+        file.unlink()
+
+    remote.with_a_new_worker(signal.SIGHUP, gateway.pid)
+    assert "not reloaded: everything stays as it was" in gateway.log
+    (worker,) = gateway.children()
+    remote.with_a_new_worker(signal.SIGKILL, worker)
+
+    sender = Sender(remote.port)
+    assert sender.post(integration.url, notification("k")) == 200
+
+
+def test_a_reload_takes_renewed_files(remote: Remote) -> None:
+    """All of another authority, at the daemon and at the gateway: no restart of either is needed."""
+    integration = remote.admin.create("prod")
+    remote.install(remote.create_token(ApiToken.Role.GATEWAY, "gw"))
+    gateway = remote.start_gateway()
+    until(lambda: remote.get("/-/ready")[0] == 200, "the gateway is ready")
+    (remote.folder / "new").mkdir()
+    ca = authority(remote.folder / "new")
+    for old in (remote.served, remote.client):
+        new = signed(ca, remote.folder / "new", old.certificate.stem)
+        shutil.copy(new.certificate, old.certificate)
+        shutil.copy(new.key, old.key)
+    shutil.copy(ca.certificate, remote.ca_file)
+
+    remote.with_a_new_worker(signal.SIGHUP, gateway.pid)
+
+    sender = Sender(remote.port)
+    assert sender.post(integration.url, notification("k")) == 200
+
+
+@pytest.mark.parametrize("half", ["ca.pem", "gateway.key"])
+def test_a_reload_does_not_take_files_that_cannot_be_used(remote: Remote, half: str) -> None:
+    """Such as half of what a renewal replaces: the ones before are used, by new connections too."""
+    integration = remote.admin.create("prod")
+    remote.install(remote.create_token(ApiToken.Role.GATEWAY, "gw"))
+    gateway = remote.start_gateway()
+    until(lambda: remote.get("/-/ready")[0] == 200, "the gateway is ready")
+    whole = (remote.folder / half).read_text()
+    (remote.folder / half).write_text(whole[: len(whole) // 2])
+
+    remote.with_a_new_worker(signal.SIGHUP, gateway.pid)
+
+    assert "not reloaded: everything stays as it was" in gateway.log
+    sender = Sender(remote.port)
+    assert sender.post(integration.url, notification("k")) == 200

@@ -62,7 +62,7 @@ def run(scenario: Callable[[Daemon, Deferral], Awaitable[None]]) -> None:
     async def main() -> None:
         daemon, metrics = Daemon(), Metrics()
         dispatcher = Dispatcher(daemon.stream, metrics)
-        await scenario(daemon, Deferral(dispatcher, daemon, DaemonLink("unix:/nowhere"), metrics))  # type: ignore[arg-type]
+        await scenario(daemon, Deferral(dispatcher, daemon, DaemonLink("unix:/nowhere", None), metrics))  # type: ignore[arg-type]
         await dispatcher.close()
 
     asyncio.run(main())

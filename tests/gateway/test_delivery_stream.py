@@ -57,7 +57,7 @@ def run(folder: Path, scene: Callable[[Echo, DeliveryStream], Awaitable[None]]) 
     async def play() -> None:
         async with grpc.aio.insecure_channel(f"unix:{folder}/s") as channel:
             stub: intake_pb2_grpc.IntakeServiceAsyncStub = intake_pb2_grpc.IntakeServiceStub(channel)
-            stream = DeliveryStream(stub, DaemonLink("unix:unused"))
+            stream = DeliveryStream(stub, DaemonLink("unix:unused", None))
             await scene(echo, stream)
             await stream.close()
 
@@ -117,7 +117,7 @@ def test_nobody_there(tmp_path: Path) -> None:
     async def play() -> None:
         async with grpc.aio.insecure_channel(f"unix:{tmp_path}/nobody") as channel:
             stub: intake_pb2_grpc.IntakeServiceAsyncStub = intake_pb2_grpc.IntakeServiceStub(channel)
-            stream = DeliveryStream(stub, DaemonLink("unix:unused"))
+            stream = DeliveryStream(stub, DaemonLink("unix:unused", None))
             with pytest.raises(Broken) as broken:
                 await stream.deliver(batch("x"), 10)
             assert broken.value.code is grpc.StatusCode.UNAVAILABLE

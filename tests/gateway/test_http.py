@@ -1,7 +1,9 @@
 """What the gateway answers: every row of the table, by a real process and a real gRPC server."""
 
 import base64
+import contextlib
 import json
+import select
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -263,6 +265,32 @@ def test_slow_senders_hold_up_nobody(gateway: Gateway, daemon: FakeDaemon) -> No
         assert parse_answer(connection.recv(4096)).status == 200
         connection.close()
     assert len(daemon.deliveries) == 51
+
+
+def test_large_bodies_share_the_memory(own_daemon: FakeDaemon, own_gateway: Gateway) -> None:
+    """It takes no token to send much: what is over the bound of all is told to come again. Small notifications go on
+    meanwhile, large ones that were taken are answered, and none takes room any more after that."""
+    own_daemon.start()
+    path = NOTIFY.replace(SECRET, "made-up")
+    for _ in range(10):
+        assert own_gateway.ask("POST", path, b"x" * LIMIT).status == 400
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {LIMIT}\r\n\r\n".encode()
+    with contextlib.ExitStack() as opened:
+        senders = [opened.enter_context(own_gateway.connect()) for _ in range(10)]
+        for sender in senders:
+            sender.sendall(head + b"x" * (LIMIT - 1))
+        refused, _, _ = select.select(senders, [], [], 15)
+
+        assert own_gateway.ask("POST", NOTIFY, BODY).status == 200
+
+        for sender in senders:
+            if sender not in refused:
+                sender.sendall(b"x")
+        answers = [parse_answer(sender.recv(65536)) for sender in senders]
+        assert {(answer.status, answer.headers.get("retry-after")) for answer in answers} == {(400, None), (503, "1")}
+        assert {answer.text for answer in answers if answer.status == 503} == {
+            "too much is arriving at once: try again\n"
+        }
 
 
 def test_a_sender_that_goes_away_harms_nobody(gateway: Gateway, daemon: FakeDaemon) -> None:

@@ -56,10 +56,10 @@ class Configured(Stack):
         log = self.folder / "daemon.log"
         self.daemon = self.processes.python("tocsind", "--config", str(self.file), log=log, **options)
 
-    def start_gateway(self) -> None:
+    def start_gateway(self, **options: Any) -> None:
         """Starts the gateway."""
         log = self.folder / "gateway.log"
-        self.gateway = self.processes.python("tocsin_gateway", "--config", str(self.file), log=log)
+        self.gateway = self.processes.python("tocsin_gateway", "--config", str(self.file), log=log, **options)
 
     def send(self, url: str, body: bytes) -> int:
         """Posts once, over a connection of its own."""
@@ -278,3 +278,40 @@ def test_a_reload_during_the_start(configured: Configured, manager: Manager) -> 
 
     manager.wait_for("READY=1")
     until(lambda: lines(configured.daemon, "reloaded"), "it was reloaded")
+
+
+HANGS_UP = """
+import os, signal
+from tocsin_gateway import __main__, server
+then = server.allow_long_numbers
+server.allow_long_numbers = lambda: (os.kill(os.getpid(), signal.SIGHUP), then())
+__main__.main()
+"""
+
+
+def test_a_reload_of_the_gateway_during_its_start(configured: Configured) -> None:
+    """Asked for when the configuration was read and nobody served yet: it is taken before the first worker is made."""
+    configured.write()
+    command = [sys.executable, "-c", HANGS_UP, "--config", str(configured.file)]
+    configured.gateway = configured.processes.start(command, configured.folder / "gateway.log")
+
+    until(lambda: configured.status("/-/healthy") == 200, "it serves")
+
+    assert len(lines(configured.gateway, "reloaded")) == 1
+    assert len(lines(configured.gateway, "gateway started")) == 1
+    assert configured.gateway.stop() == 0
+
+
+def test_a_worker_needs_no_temporary_folder(configured: Configured) -> None:
+    """Where it is full, or gone, a reload goes on as ever."""
+    configured.write()
+    temporary = configured.folder / "temporary"
+    temporary.mkdir()
+    configured.start_gateway(env={"TMPDIR": str(temporary)})
+    until(lambda: configured.status("/-/healthy") == 200, "it serves")
+    temporary.rmdir()
+
+    configured.gateway.send(signal.SIGHUP)
+
+    until(lambda: lines(configured.gateway, "gateway started")[1:], "there is another worker")
+    assert configured.status("/-/healthy") == 200

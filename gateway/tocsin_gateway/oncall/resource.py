@@ -19,7 +19,7 @@ import falcon.asgi
 import grpc.aio
 import msgspec
 
-from tocsin_gateway.body import Body, BodyCut, BodyTooLarge
+from tocsin_gateway.body import SMALL, Body, BodyCut, BodyTooLarge
 from tocsin_gateway.edge import BODY, KIND, TRACE_ID
 from tocsin_gateway.oncall import replies
 from tocsin_gateway.oncall.caller import Caller, Daemon, token_of
@@ -31,8 +31,8 @@ PLACES: Final = 64
 TIME_TO_ANSWER: Final = 10.0
 """Seconds from a complete request to its answer."""
 
-BODY_LIMIT: Final = 64 * 1024
-"""Bytes of a body. What is sent here are commands, of some dozen bytes."""
+BODY_LIMIT: Final = SMALL
+"""Bytes of a body. What is sent here are commands, of some dozen bytes, for which there is always room."""
 
 Request = falcon.asgi.Request
 Response = falcon.asgi.Response
