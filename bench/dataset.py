@@ -25,7 +25,8 @@ from tocsind.domain.alert_group import Source
 from tocsind.domain.heartbeat import HeartbeatState
 from tocsind.domain.identity import identity
 from tocsind.domain.integration import token_hash
-from tocsind.sqlite.store import FILE, Store
+from tocsind.sqlite.replacing import FILE
+from tocsind.sqlite.store import Store
 
 OPEN_FROM = 500_000_000_000
 """The number of the first open group of a file; the others follow one by one."""

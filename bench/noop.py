@@ -36,4 +36,4 @@ def create_app() -> falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]:
 if __name__ == "__main__":
     logging = logs.set_up("info")
     server.raise_open_files_limit()
-    server.Server(sys.argv[1], create_app, logging, lambda: logging).run()
+    server.Server(sys.argv[1], create_app, logging, lambda: logging, ()).run()
