@@ -15,6 +15,7 @@ import resource
 import signal
 import socket
 import threading
+from queue import SimpleQueue
 
 import msgspec
 
@@ -59,9 +60,25 @@ def serve(link: socket.socket) -> None:
     socket.setdefaulttimeout(SOCKET_SECONDS)
     threading.stack_size(1 << 20)
     writing = threading.Lock()
+    # A thread that has done its errand waits for another by a queue of its own, which is here meanwhile. Measured: with
+    # a new thread for each errand a tenth fewer were delivered per second.
+    idle: list[SimpleQueue[Sent]] = []
 
-    def work(sent: Sent) -> None:
-        answer(sent.number, run(sent.errand))
+    def work(given: "SimpleQueue[Sent]") -> None:
+        while True:
+            sent = given.get()
+            answer(sent.number, run(sent.errand))
+            idle.append(given)
+
+    def give(sent: Sent) -> None:
+        # None waits for a thread that is busy: its time has begun, and the daemon gives no more at once than there may
+        # be threads.
+        if idle:
+            given = idle.pop()
+        else:
+            given = SimpleQueue()
+            threading.Thread(target=work, args=(given,), name="errand", daemon=True).start()
+        given.put(sent)
 
     def answer(number: int, made: Outcome) -> None:
         try:
@@ -77,9 +94,7 @@ def serve(link: socket.socket) -> None:
         for body in frames.feed(content):
             sent = sent_of(body)
             try:
-                # None that waits for a thread which is busy: its time has begun, and the daemon gives no more at once
-                # than there may be threads.
-                threading.Thread(target=work, args=(sent,), name="errand", daemon=True).start()
+                give(sent)
             except RuntimeError:
                 answer(sent.number, Outcome(False, NO_THREAD, tried=False))
 
