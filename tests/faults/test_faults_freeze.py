@@ -39,6 +39,8 @@ def test_a_frozen_daemon() -> None:
             assert sender.post(integration.url, b"{}") == 400, "what is wrong in itself need not wait for the daemon"
             assert [post.result() for post in posts] == [503] * 4
             assert beat.result() == 503
+        # Some time later: how long something was on its way is known to the milliseconds that the first one took.
+        assert sender.ask("GET", "/-/ready").status == 503
         stack.daemon.send_group(signal.SIGCONT)
         until(lambda: sender.post(integration.url, notification("after")) == 200, "a notification is taken")
         stack.wait_ready()
